@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/loop.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "support/test.h"
+
+struct note_letter {
+    struct letter letter;
+    struct diary *diary;
+    char what;
+};
+
+struct diary {
+    struct loop *loop;
+    char text[64]; /* one letter for each thing that happened */
+    struct turn_end turn_end;
+    struct timer timer;
+    struct instant fired;
+    unsigned asks;
+};
+
+static void
+note(struct diary *diary, char what)
+{
+    size_t len = strlen(diary->text);
+
+    CHECK(len + 1 < sizeof(diary->text));
+    diary->text[len] = what;
+}
+
+static int
+start(void **state)
+{
+    struct diary *diary = calloc(1, sizeof(*diary));
+    struct error error = {0};
+
+    assert_non_null(diary);
+    assert_int_equal(loop_new(7, &diary->loop, &error), OK);
+    assert_int_equal(loop_index(diary->loop), 7);
+    *state = diary;
+    return 0;
+}
+
+static int
+stop(void **state)
+{
+    struct diary *diary = *state;
+
+    loop_free(diary->loop);
+    free(diary);
+    return 0;
+}
+
+static void
+turn_until(struct diary *diary, const char *text)
+{
+    struct instant end = instant_add_ms(clock_instant(&clock_system), 10000);
+
+    while (strcmp(diary->text, text) != 0 && clock_instant(&clock_system).us < end.us)
+        loop_turn(diary->loop);
+    assert_string_equal(diary->text, text);
+}
+
+/* ---- priorities and the end of a turn ---- */
+
+struct source {
+    struct diary *diary;
+    struct event *event;
+    int fd;
+    char name;
+    bool asks;
+};
+
+static void
+on_source(evutil_socket_t fd, short what, void *arg)
+{
+    struct source *source = arg;
+    uint64_t count;
+
+    (void)fd;
+    (void)what;
+    CHECK(read(source->fd, &count, sizeof(count)) == sizeof(count));
+    note(source->diary, source->name);
+    if (source->asks) {
+        turn_end_ask(&source->diary->turn_end);
+        turn_end_ask(&source->diary->turn_end);
+    }
+}
+
+static void
+source_add(struct source *source, struct diary *diary, char name, enum loop_priority priority)
+{
+    *source = (struct source){.diary = diary, .name = name, .fd = eventfd(1, EFD_CLOEXEC)};
+    assert_true(source->fd >= 0);
+    source->event =
+        event_new(loop_base(diary->loop), source->fd, EV_READ | EV_PERSIST, on_source, source);
+    assert_non_null(source->event);
+    assert_int_equal(event_priority_set(source->event, (int)priority), 0);
+    assert_int_equal(event_add(source->event, NULL), 0);
+}
+
+static void
+source_remove(struct source *source)
+{
+    event_free(source->event);
+    (void)close(source->fd);
+}
+
+static void
+on_turn_end(void *arg)
+{
+    struct diary *diary = arg;
+
+    note(diary, 'E');
+    if (diary->asks > 0) {
+        diary->asks--;
+        turn_end_ask(&diary->turn_end);
+    }
+}
+
+static void
+what_is_ready_runs_by_priority_and_the_turn_ends_once(void **state)
+{
+    struct diary *diary = *state;
+    struct source delivery;
+    struct source server;
+    struct source timers;
+
+    assert_int_equal(turn_end_init(&diary->turn_end, diary->loop, on_turn_end, diary), OK);
+    source_add(&delivery, diary, 'd', LOOP_DELIVERY);
+    source_add(&timers, diary, 't', LOOP_TIMERS);
+    source_add(&server, diary, 's', LOOP_SERVER);
+    server.asks = true;
+    timers.asks = true;
+    loop_turn(diary->loop);
+    /* What was asked for before the deliveries were seen comes before or after them. */
+    assert_int_equal(strncmp(diary->text, "st", 2), 0);
+    assert_int_equal(strlen(diary->text), 4);
+    assert_non_null(strchr(diary->text, 'E'));
+    assert_non_null(strchr(diary->text, 'd'));
+    loop_turn(diary->loop);
+    assert_int_equal(strlen(diary->text), 4);
+    source_remove(&delivery);
+    source_remove(&timers);
+    source_remove(&server);
+    turn_end_done(&diary->turn_end);
+}
+
+static void
+an_end_of_turn_may_be_asked_for_again_and_taken_back(void **state)
+{
+    struct diary *diary = *state;
+
+    assert_int_equal(turn_end_init(&diary->turn_end, diary->loop, on_turn_end, diary), OK);
+    diary->asks = 1;
+    turn_end_ask(&diary->turn_end);
+    assert_string_equal(diary->text, "");
+    turn_until(diary, "EE");
+    turn_end_ask(&diary->turn_end);
+    turn_end_done(&diary->turn_end);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "EE");
+}
+
+/* ---- timers ---- */
+
+static void
+on_timer(void *arg)
+{
+    struct diary *diary = arg;
+
+    diary->fired = clock_instant(&clock_system);
+    note(diary, 'T');
+}
+
+static void
+a_timer_fires_once_and_never_early(void **state)
+{
+    struct diary *diary = *state;
+
+    assert_int_equal(timer_init(&diary->timer, diary->loop, LOOP_TIMERS, on_timer, diary), OK);
+    for (int i = 1; i <= 20; i++) {
+        struct instant at = instant_add_us(clock_instant(&clock_system), 100L * i);
+
+        memset(diary->text, 0, sizeof(diary->text));
+        timer_set(&diary->timer, at);
+        turn_until(diary, "T");
+        assert_true(diary->fired.us >= at.us);
+    }
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "T");
+    timer_done(&diary->timer);
+}
+
+/* The turn grows old before the timer is set in it. */
+static void
+on_old_turn(struct letter *letter)
+{
+    struct note_letter *self = CONTAINER_OF(letter, struct note_letter, letter);
+    struct instant start = clock_instant(&clock_system);
+    struct instant now = start;
+
+    while (now.us < start.us + 5000)
+        now = clock_instant(&clock_system);
+    timer_set(&self->diary->timer, instant_add_ms(now, 3));
+}
+
+static void
+a_timer_set_late_in_a_turn_is_not_early_either(void **state)
+{
+    struct diary *diary = *state;
+    struct note_letter letter = {{NULL, on_old_turn}, diary, 0};
+
+    assert_int_equal(timer_init(&diary->timer, diary->loop, LOOP_TIMERS, on_timer, diary), OK);
+    mailbox_post(loop_mailbox(diary->loop), &letter.letter);
+    turn_until(diary, "T");
+    assert_true(diary->fired.us >= diary->timer.at.us);
+    timer_done(&diary->timer);
+}
+
+static void
+a_timer_is_replaced_cleared_or_long_overdue(void **state)
+{
+    struct diary *diary = *state;
+    struct instant now = clock_instant(&clock_system);
+
+    assert_int_equal(timer_init(&diary->timer, diary->loop, LOOP_TIMERS, on_timer, diary), OK);
+    timer_set(&diary->timer, (struct instant){0});
+    timer_set(&diary->timer, instant_add_ms(now, 1000000));
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "");
+    timer_set(&diary->timer, (struct instant){0});
+    timer_clear(&diary->timer);
+    loop_turn(diary->loop);
+    timer_set(&diary->timer, (struct instant){0});
+    timer_set(&diary->timer, INSTANT_NEVER);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "");
+    timer_set(&diary->timer, (struct instant){0});
+    turn_until(diary, "T");
+    timer_done(&diary->timer);
+}
+
+/* ---- other threads ---- */
+
+static void
+on_note(struct letter *letter)
+{
+    struct note_letter *self = CONTAINER_OF(letter, struct note_letter, letter);
+
+    note(self->diary, self->what);
+    /* A letter that is sent on must not be lost, nor keep the loop for itself. */
+    if (self->what == 'c') {
+        self->what = 'z';
+        mailbox_post(loop_mailbox(self->diary->loop), letter);
+    }
+}
+
+static void *
+other_thread(void *arg)
+{
+    struct note_letter *letters = arg;
+
+    for (int i = 0; i < 3; i++)
+        mailbox_post(loop_mailbox(letters[i].diary->loop), &letters[i].letter);
+    loop_stop(letters[0].diary->loop);
+    loop_stop(letters[0].diary->loop);
+    return NULL;
+}
+
+static void
+letters_of_another_thread_arrive_in_order_and_it_may_stop_the_loop(void **state)
+{
+    struct diary *diary = *state;
+    struct note_letter letters[3];
+    pthread_t thread;
+
+    for (int i = 0; i < 3; i++)
+        letters[i] = (struct note_letter){{NULL, on_note}, diary, (char)('a' + i)};
+    assert_int_equal(pthread_create(&thread, NULL, other_thread, letters), 0);
+    loop_run(diary->loop);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    turn_until(diary, "abcz");
+    /* Stopped once is not stopped for ever. */
+    memset(diary->text, 0, sizeof(diary->text));
+    letters[1].what = 'q';
+    mailbox_post(loop_mailbox(diary->loop), &letters[1].letter);
+    loop_stop(diary->loop);
+    loop_run(diary->loop);
+    assert_string_equal(diary->text, "q");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_ready_runs_by_priority_and_the_turn_ends_once,
+            start, stop),
+        cmocka_unit_test_setup_teardown(an_end_of_turn_may_be_asked_for_again_and_taken_back, start,
+            stop),
+        cmocka_unit_test_setup_teardown(a_timer_fires_once_and_never_early, start, stop),
+        cmocka_unit_test_setup_teardown(a_timer_set_late_in_a_turn_is_not_early_either, start,
+            stop),
+        cmocka_unit_test_setup_teardown(a_timer_is_replaced_cleared_or_long_overdue, start, stop),
+        cmocka_unit_test_setup_teardown(
+            letters_of_another_thread_arrive_in_order_and_it_may_stop_the_loop, start, stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
