@@ -333,7 +333,15 @@ bulk_reader_feed(struct bulk_reader *reader, struct str piece)
 enum err
 bulk_reader_end(struct bulk_reader *reader)
 {
+    const struct csv_row no_header = {.line = 1};
+    enum err err;
+
     if (reader->is_lost)
         return OK;
-    return reader->format == BULK_CSV ? csv_rows_end(reader->rows) : end_json(reader);
+    if (reader->format == BULK_NDJSON)
+        return end_json(reader);
+    err = csv_rows_end(reader->rows);
+    if (err == OK && !reader->has_header && !reader->is_lost)
+        read_header(reader, &no_header, line_start(reader, no_header.line));
+    return err;
 }
