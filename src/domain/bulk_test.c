@@ -94,7 +94,7 @@ static void
 each_row_of_csv_is_an_attendee_or_its_faults(void **state)
 {
     static const struct test_case cases[] = {
-        {"", ""},
+        {"", "!/lines/1\n!/lines/1\n"},
         {"name,email\nA,a@x\n", "2 A <a@x>\n"},
         {"\xef\xbb\xbf Email ; NAME;timezone;phone\r\n"
          "a@x;\"Doe, A\";Asia/Kolkata;+91 1\r\nb@x;B;;\r\n",

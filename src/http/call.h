@@ -121,6 +121,7 @@ struct call {
     int64_t *changed; /* hook_pks that were edited, disabled, enabled, deleted */
     size_t changed_count;
     size_t changed_base;
+    int64_t erased; /* an attendee_pk of whom nothing more is to be sent; 0: none */
 };
 
 /* The path parameter as an id. Anything else cannot name an object: ERR_NOT_FOUND. */

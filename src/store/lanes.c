@@ -53,8 +53,8 @@ lanes_recover(struct engine *engine, int64_t *ret_last_chunk_pk, struct error *r
     "f.fanout_pk, f.event_pk, e.id, e.reason, f.webinar_pk, e.starts_us, e.snapshot, e.audience,"  \
     " f.filter_group, f.next_pos, f.end_pos"
 
-/* Left before it, or has the same cursor: who is older, and not yet through its members, goes
- * first. The cursor tells, so an older fan-out whose rest only waits for retries holds up nobody. */
+/* An older one of the webinar that is not yet through its members goes first. The cursor tells, so
+ * one whose rest only waits for retries holds up nobody. */
 #define FANOUT_STARTABLE                                                                           \
     " WHERE f.hook_pk = ?1 AND f.status = 'sending' AND f.next_pos < f.end_pos AND NOT EXISTS"     \
     " (SELECT 1 FROM fanout o WHERE o.webinar_pk = f.webinar_pk AND o.hook_pk = ?1"                \

@@ -348,6 +348,143 @@ a_retry_is_superseded_by_newer_news_that_covers_the_person(void **state)
     world_close(&world);
 }
 
+/* Registrations one by one, while the endpoint is down: each is newer than what waits. */
+static void
+however_many_newer_events_there_are_a_retry_can_be_read(void **state)
+{
+    struct world world;
+    struct lane_fanout fanout;
+    struct arena arena;
+    struct lane_member members[2];
+    uint8_t todo = 0x3;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = add_hook(&world, 1, NULL, NULL);
+
+    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
+    add_member(&world, world.webinar_group, add_attendee(&world, "bob"));
+    tell_all(&world);
+    fanout = only_startable(&world, hook);
+    /* Each for somebody else, but the very first, which is for bob. */
+    assert_int_equal(
+        engine_exec(world.engine,
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
+            " INSERT INTO event SELECT e.event_pk + i, e.account_pk, randomblob(12), e.type,"
+            " e.reason, e.webinar_pk, e.webinar_id, e.starts_us, e.snapshot,"
+            " CASE i WHEN 1 THEN CAST(x'01' || substr(e.audience, 2, 8) || x'0100000000000000'"
+            " || x'0200000000000000' || x'00' AS BLOB) ELSE x'01' END, e.created_us FROM event e, "
+            "n;"
+            "INSERT INTO fanout (event_pk, hook_pk, webinar_pk, filter_group, end_pos, created_us)"
+            " SELECT event_pk, 1, 77, 0, 1, 0 FROM event WHERE event_pk NOT IN"
+            " (SELECT event_pk FROM fanout)",
+            &world.error),
+        OK);
+    /* As much as a lane gives a chunk of this size, and its texts. */
+    arena_init(&arena, (size_t)1024 * 1024);
+    const struct chunk_members_args args = {
+        .fanout = &fanout,
+        .hook_pk = hook,
+        .count = 2,
+        .todo = &todo,
+        .is_retry = true,
+        .zones = world.zones,
+        .arena = &arena,
+        .ret_members = members,
+    };
+    assert_int_equal(chunk_members(world.engine, &args, &world.error), OK);
+    assert_int_equal(members[0].fate, MEMBER_DUE);
+    assert_int_equal(members[1].fate, MEMBER_SUPERSEDED);
+    arena_done(&arena);
+    audience_done(&fanout.audience);
+    world_close(&world);
+}
+
+static void
+the_oldest_and_the_shortest_have_half_of_the_places_each(void **state)
+{
+    struct world world;
+    struct lane_fanout fanouts[8];
+    size_t count = COUNT_OF(fanouts);
+    int64_t *hook_pks = NULL;
+    size_t hook_count = 0;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = add_hook(&world, 1, NULL, NULL);
+
+    add_hook(&world, 2, NULL, NULL);
+    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
+    tell_all(&world);
+    /* Of webinars of their own, each shorter than the one before; the last is not alone. */
+    assert_int_equal(
+        engine_exec(world.engine,
+            "UPDATE fanout SET end_pos = 1000;"
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)"
+            " INSERT INTO event SELECT e.event_pk + i, e.account_pk, randomblob(12), e.type,"
+            " e.reason, 100 + min(i, 19), e.webinar_id, e.starts_us, e.snapshot, e.audience,"
+            " e.created_us FROM event e, n;"
+            "INSERT INTO fanout (event_pk, hook_pk, webinar_pk, filter_group, end_pos, created_us)"
+            " SELECT event_pk, 1, webinar_pk, 0, 200 - webinar_pk, 0 FROM event"
+            " WHERE webinar_pk <> 77",
+            &world.error),
+        OK);
+    assert_int_equal(
+        fanouts_startable(world.engine, hook, &world.arena, fanouts, &count, &world.error), OK);
+    assert_int_equal(count, 8);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(fanouts[i].webinar_pk, i == 0 ? 77 : 100 + (int64_t)i);
+    for (size_t i = 4; i < 8; i++)
+        assert_int_equal(fanouts[i].webinar_pk, 119 - (int64_t)(i - 4));
+    for (size_t i = 0; i < count; i++)
+        audience_done(&fanouts[i].audience);
+
+    assert_int_equal(lanes_open(world.engine, &world.arena, &hook_pks, &hook_count, &world.error),
+        OK);
+    assert_int_equal(hook_count, 2);
+    world_close(&world);
+}
+
+/* Nobody is put off for longer than the longest delay. */
+static void
+a_chunk_whose_due_moment_cannot_be_is_due(void **state)
+{
+    struct world world;
+    struct lane_fanout fanout;
+    struct lane_chunk chunk = {0};
+    struct walltime next = {0};
+    uint8_t todo = 0x1;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = add_hook(&world, 1, NULL, NULL);
+
+    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
+    tell_all(&world);
+    fanout = only_startable(&world, hook);
+    flush_one(&world, &(struct flush_item){
+                          .kind = FLUSH_CHUNK_SAVE,
+                          .hook_pk = hook,
+                          .fanout_pk = fanout.pk,
+                          .chunk_pk = 9,
+                          .count = 1,
+                          .attempts = 1,
+                          .at = {start.us + US_PER_DAY},
+                          .bytes = {(const char *)&todo, 1},
+                      });
+    struct chunk_query query = {
+        .hook_pk = hook,
+        .now = start,
+        .latest = {start.us + US_PER_DAY},
+    };
+    assert_int_equal(chunk_due(world.engine, &query, &chunk, &next, &world.error), ERR_NOT_FOUND);
+    query.latest.us--;
+    assert_int_equal(chunk_due(world.engine, &query, &chunk, &next, &world.error), OK);
+    assert_int_equal(chunk.pk, 9);
+    audience_done(&fanout.audience);
+    world_close(&world);
+}
+
 static void
 failed_members_wait_as_one_row_until_they_are_due(void **state)
 {
@@ -520,6 +657,9 @@ main(void)
         cmocka_unit_test(a_hook_of_one_mango_hears_of_its_members_only),
         cmocka_unit_test(events_of_one_webinar_start_first_in_first_out),
         cmocka_unit_test(a_retry_is_superseded_by_newer_news_that_covers_the_person),
+        cmocka_unit_test(however_many_newer_events_there_are_a_retry_can_be_read),
+        cmocka_unit_test(the_oldest_and_the_shortest_have_half_of_the_places_each),
+        cmocka_unit_test(a_chunk_whose_due_moment_cannot_be_is_due),
         cmocka_unit_test(failed_members_wait_as_one_row_until_they_are_due),
         cmocka_unit_test(what_was_in_hand_when_the_process_ended_is_due_at_once),
         cmocka_unit_test(a_cancelled_webinar_takes_its_fanouts_and_chunks_along),

@@ -232,9 +232,10 @@ CREATE TABLE attempt_failure (
     PRIMARY KEY (fanout_pk, pos, attempt)
 ) STRICT, WITHOUT ROWID;
 
--- A bulk upload: its lines wait until all of it has been read and found good (reading), then become
--- attendees and members piece by piece (applying). next_line: lines before it are attendees already.
--- Then [lo, hi) are ords for the newcomers: those up to last_attendee have theirs, below next_ord.
+-- A bulk upload: its lines wait until all of it has been read and found good (reading), then
+-- become attendees and members piece by piece (applying). next_line: lines before it are attendees
+-- already. Then [lo, hi) are ords for the newcomers: those up to last_attendee have theirs, below
+-- next_ord.
 CREATE TABLE bulk (
     bulk_pk INTEGER PRIMARY KEY AUTOINCREMENT,
     account_pk INTEGER NOT NULL,
