@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "send/attempt.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "domain/delivery_id.h"
+#include "domain/outcome.h"
+#include "domain/payload.h"
+#include "domain/schedule.h"
+#include "os/log.h"
+#include "os/metrics.h"
+#include "send/dispatch_inside.h"
+
+/* The texts of an event's snapshot, which may have 1 MiB, and of a person, escaped; and a head with
+ * 20 long headers. */
+#define BODY_BYTES_MAX ((size_t)1024 * 1024 + (size_t)64 * 1024)
+#define HEAD_BYTES_MAX ((size_t)128 * 1024)
+
+static struct attempt *
+attempt_new(struct dispatch *dispatch)
+{
+    struct link *link = list_take_first(&dispatch->spare);
+    struct attempt *attempt;
+
+    if (link != NULL) {
+        attempt = LIST_ENTRY(link, struct attempt, link);
+        buf_clear(&attempt->head);
+        buf_clear(&attempt->body);
+        return attempt;
+    }
+    attempt = calloc(1, sizeof(*attempt));
+    if (attempt == NULL)
+        return NULL;
+    link_init(&attempt->link);
+    buf_init(&attempt->head, HEAD_BYTES_MAX);
+    buf_init(&attempt->body, BODY_BYTES_MAX);
+    return attempt;
+}
+
+void
+attempt_free(struct attempt *attempt)
+{
+    link_remove(&attempt->link);
+    buf_done(&attempt->head);
+    buf_done(&attempt->body);
+    free(attempt);
+}
+
+static void
+attempt_body(struct attempt *attempt)
+{
+    const struct lane_member *member = &attempt->chunk->members[attempt->index];
+    const struct payload_attendee attendee = {
+        .name = member->name,
+        .email = member->email,
+        .phone = member->phone,
+        .has_offset = member->has_offset,
+        .offset_minutes = member->offset_minutes,
+    };
+
+    payload_render(&attempt->body, &attendee, attempt->lane->phone_format,
+        attempt->chunk->fanout->row.snapshot);
+}
+
+static enum err
+attempt_head(struct attempt *attempt)
+{
+    const struct fanout *fanout = attempt->chunk->fanout;
+    struct lane *lane = attempt->lane;
+    struct buf *head = &attempt->head;
+    const struct delivery_id id = {
+        .event = fanout->row.event_id,
+        .hook = lane->hook_id,
+        .attendee = attempt->chunk->members[attempt->index].id,
+        .sequence = fanout->row.sequence,
+    };
+    char id_text[DELIVERY_ID_TEXT_BYTES];
+    struct str id_str = {id_text, delivery_id_format(&id, id_text)};
+    int64_t timestamp_s = attempt->started_at.us / US_PER_S;
+    enum err err;
+
+    buf_append_str(head, buf_str(&lane->head));
+    buf_append_literal(head, "x-usher-reason: ");
+    buf_append_str(head, str_from(event_reason_name(fanout->row.reason)));
+    buf_append_literal(head, "\r\nx-usher-sequence: ");
+    buf_append_int(head, fanout->row.sequence);
+    buf_append_literal(head, "\r\nx-usher-attempt: ");
+    buf_append_int(head, (int64_t)attempt->chunk->attempts + 1);
+    buf_append_literal(head, "\r\nwebhook-id: ");
+    buf_append_str(head, id_str);
+    buf_append_literal(head, "\r\nwebhook-timestamp: ");
+    buf_append_int(head, timestamp_s);
+    buf_append_literal(head, "\r\nwebhook-signature: ");
+    err = signer_sign(lane->signer, id_str, timestamp_s, buf_str(&attempt->body), head);
+    buf_append_literal(head, "\r\nContent-Length: ");
+    buf_append_int(head, (int64_t)attempt->body.len);
+    buf_append_literal(head, "\r\n\r\n");
+    if (err == OK && (buf_is_full(head) || buf_is_full(&attempt->body)))
+        err = ERR_NOMEM;
+    return err;
+}
+
+static void
+attempt_note(const struct attempt *attempt, const struct http_result *result)
+{
+    chunk_note(attempt->chunk,
+        &(struct failure_note){
+            .pos = attempt->chunk->base + (int64_t)attempt->index,
+            .attempt = attempt->chunk->attempts + 1,
+            .at = attempt->started_at,
+            .failure = result->failure == HTTP_OK ? "status" : http_failure_name(result->failure),
+            .status = result->status,
+            .detail = str_from(result->detail),
+            .answer = result->body,
+        });
+}
+
+/* When to try again, or never. What the endpoint asks for (Retry-After) only ever delays. */
+static void
+attempt_retry(struct attempt *attempt, const struct http_result *result)
+{
+    struct dispatch *dispatch = attempt->lane->dispatch;
+    struct walltime now = dispatch_walltime(dispatch);
+    unsigned made = attempt->chunk->attempts + 1;
+    int64_t asked_us = 0;
+    int64_t delay_us;
+
+    if (result->retry_after.ptr != NULL &&
+        retry_after_parse(result->retry_after, now, &asked_us) != OK)
+        asked_us = 0;
+    if (schedule_next(dispatch->options.schedule, made, random_next(&dispatch->random), asked_us,
+            &delay_us)) {
+        chunk_failed(attempt->chunk, attempt->index, (struct walltime){now.us + delay_us});
+        return;
+    }
+    chunk_dead(attempt->chunk, attempt->index);
+    metric_add(METRIC_deliveries_dead_total, 1);
+}
+
+static void
+attempt_judge(struct attempt *attempt, const struct http_result *result)
+{
+    struct chunk *chunk = attempt->chunk;
+    enum outcome outcome = outcome_of(result->failure == HTTP_OK, result->status);
+
+    metric_add(METRIC_attempts_total, 1);
+    chunk_record(chunk,
+        &(struct attempt_record){
+            .index = (unsigned)attempt->index,
+            .attempt = chunk->attempts + 1,
+            .result = result->failure == HTTP_OK ? (unsigned)result->status
+                                                 : RECORD_FAILURE_BASE + (unsigned)result->failure,
+            .latency_ms = result->latency_us / US_PER_MS,
+        },
+        attempt->started_at);
+    if (outcome == OUTCOME_ACCEPTED) {
+        chunk_delivered(chunk, attempt->index);
+        metric_add(METRIC_deliveries_delivered_total, 1);
+        return;
+    }
+    metric_add(METRIC_attempts_failed_total, 1);
+    attempt_note(attempt, result);
+    if (outcome == OUTCOME_GONE) {
+        chunk_dead(chunk, attempt->index);
+        metric_add(METRIC_deliveries_dead_total, 1);
+        lane_gone(attempt->lane);
+        return;
+    }
+    attempt_retry(attempt, result);
+}
+
+static void
+attempt_done(struct http_exchange *exchange, const struct http_result *result)
+{
+    struct attempt *attempt = (struct attempt *)exchange;
+    struct lane *lane = attempt->lane;
+    struct dispatch *dispatch = lane->dispatch;
+    struct chunk *chunk = attempt->chunk;
+
+    if (result->failure == HTTP_FAIL_CANCELLED)
+        chunk_returned(chunk, attempt->index);
+    else
+        attempt_judge(attempt, result);
+    window_give(&lane->window,
+        outcome_of(result->failure == HTTP_OK, result->status) == OUTCOME_ACCEPTED);
+    dispatch->in_flight--;
+    metric_add(METRIC_attempts_in_flight, -1);
+    link_remove(&attempt->link);
+    list_prepend(&dispatch->spare, &attempt->link);
+    lane_dirty(lane, chunk_is_settled(chunk) && fanout_left(chunk->fanout) == 0);
+    lane_update(lane, dispatch_now(dispatch));
+}
+
+enum err
+attempt_start(struct lane *lane, struct chunk *chunk, size_t index, struct instant now)
+{
+    struct dispatch *dispatch = lane->dispatch;
+    struct attempt *attempt = attempt_new(dispatch);
+    enum err err = ERR_NOMEM;
+
+    if (attempt != NULL) {
+        attempt->lane = lane;
+        attempt->chunk = chunk;
+        attempt->index = index;
+        attempt->started = now;
+        attempt->started_at = dispatch_walltime(dispatch);
+        attempt_body(attempt);
+        err = attempt_head(attempt);
+    }
+    if (err != OK) {
+        log_warning("attempt.unbuilt", log_int("hook", lane->hook_pk), log_int("err", err));
+        if (attempt != NULL)
+            list_append(&dispatch->spare, &attempt->link);
+        chunk_returned(chunk, index);
+        return err;
+    }
+    attempt->exchange = (struct http_exchange){
+        .head = buf_str(&attempt->head),
+        .body = buf_str(&attempt->body),
+        .deadline = instant_add_ms(now, dispatch->options.attempt_ms),
+        .done = attempt_done,
+    };
+    list_append(&dispatch->attempts, &attempt->link);
+    window_take(&lane->window);
+    dispatch->in_flight++;
+    metric_add(METRIC_attempts_in_flight, 1);
+    http_exchange_start(lane->endpoint, &attempt->exchange);
+    return OK;
+}

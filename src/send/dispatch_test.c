@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "send/dispatch.h"
+
+#include <string.h>
+
+#include "store/events.h"
+#include "store/hooks.h"
+#include "support/sending.h"
+
+static void
+each_of_a_thousand_is_told_exactly_once(void **state)
+{
+    static char seen[1000][128];
+    const struct http_result accepted = {.status = 200};
+    struct world world;
+    size_t told = 0;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 1000);
+    tell_hook(&world, hook, 77);
+    while (world.network.count > 0) {
+        struct str id = field_of(world.network.under_way[0], "webhook-id");
+
+        assert_true(told < 1000 && id.len < sizeof(seen[0]));
+        for (size_t i = 0; i < told; i++)
+            assert_false(str_equals(id, str_from(seen[i])));
+        memcpy(seen[told], id.ptr, id.len);
+        seen[told++][id.len] = '\0';
+        answer(&world, 0, &accepted);
+        pump(&world);
+    }
+    assert_int_equal(told, 1000);
+    assert_in_range(world.network.most, 9, 16);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    world_close(&world);
+}
+
+static void
+a_failure_is_tried_again_when_it_is_due_and_given_up_in_the_end(void **state)
+{
+    static const int64_t waits_s[] = {5, 300, 1800};
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 3);
+    tell_hook(&world, hook, 77);
+    for (size_t i = 0; i < COUNT_OF(waits_s); i++) {
+        assert_int_equal(number_of(world.network.under_way[0], "x-usher-attempt"), i + 1);
+        assert_int_equal(answer_all(&world, 500), 3);
+        clock_manual_advance(&world.clock, waits_s[i] * US_PER_S * 7 / 10);
+        pump(&world);
+        assert_int_equal(world.network.count, 0);
+        clock_manual_advance(&world.clock, waits_s[i] * US_PER_S * 6 / 10);
+        pump(&world);
+        assert_true(world.network.count > 0);
+    }
+    assert_int_equal(answer_all(&world, 500), 3);
+    clock_manual_advance(&world.clock, 10 * US_PER_DAY);
+    pump(&world);
+    assert_int_equal(world.network.count, 0);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    world_close(&world);
+}
+
+static void
+retry_after_only_ever_delays(void **state)
+{
+    struct http_result busy = {.status = 503, .retry_after = STR("600")};
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 1);
+    tell_hook(&world, hook, 77);
+    answer(&world, 0, &busy);
+    pump(&world);
+    clock_manual_advance(&world.clock, 599 * US_PER_S);
+    pump(&world);
+    assert_int_equal(world.network.count, 0);
+    clock_manual_advance(&world.clock, 2 * US_PER_S);
+    pump(&world);
+    assert_int_equal(world.network.count, 1);
+
+    busy.retry_after = STR("1");
+    answer(&world, 0, &busy);
+    pump(&world);
+    clock_manual_advance(&world.clock, 200 * US_PER_S);
+    pump(&world);
+    assert_int_equal(world.network.count, 0);
+    clock_manual_advance(&world.clock, 200 * US_PER_S);
+    pump(&world);
+    assert_int_equal(answer_all(&world, 200), 1);
+    world_close(&world);
+}
+
+static void
+the_newest_state_comes_last_and_an_older_one_never_after_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 2);
+    int64_t first = tell_hook(&world, hook, 77);
+    assert_int_equal(number_of(world.network.under_way[0], "x-usher-sequence"), first);
+
+    /* While the first is in flight, news waits. */
+    int64_t second = tell_hook(&world, hook, 77);
+    assert_int_equal(world.network.count, 2);
+    assert_int_equal(number_of(world.network.under_way[0], "x-usher-sequence"), first);
+    assert_int_equal(number_of(world.network.under_way[1], "x-usher-sequence"), first);
+
+    /* The first failed: from now on only the second is told, however long it takes. */
+    answer(&world, 0, &(struct http_result){.status = 500});
+    answer(&world, 0, &(struct http_result){.status = 500});
+    pump(&world);
+    assert_int_equal(world.network.count, 2);
+    for (int i = 0; i < 3; i++) {
+        for (size_t j = 0; j < world.network.count; j++)
+            assert_int_equal(number_of(world.network.under_way[j], "x-usher-sequence"), second);
+        assert_int_equal(answer_all(&world, i < 2 ? 500 : 200), 2);
+        clock_manual_advance(&world.clock, 3600 * US_PER_S);
+        pump(&world);
+    }
+    assert_int_equal(world.network.count, 0);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    world_close(&world);
+}
+
+static void
+a_booking_does_not_wait_behind_a_large_audience(void **state)
+{
+    const struct http_result accepted = {.status = 200};
+    struct world world;
+    size_t answered = 0;
+    bool is_told = false;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 2000);
+    tell_hook(&world, hook, 77);
+    world.told = 1;
+    int64_t booking = tell_hook(&world, hook, 1);
+    while (!is_told) {
+        answer(&world, 0, &accepted);
+        answered++;
+        pump(&world);
+        for (size_t i = 0; i < world.network.count; i++)
+            is_told =
+                is_told || number_of(world.network.under_way[i], "x-usher-sequence") == booking;
+    }
+    assert_true(answered <= 4);
+    answer_all(&world, 200);
+    assert_int_equal(world.network.started, 2001);
+    world_close(&world);
+}
+
+static void
+gone_disables_the_hook_and_nothing_starts_after_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    tell_hook(&world, hook, 77);
+    size_t started = world.network.started;
+    answer(&world, 0, &(struct http_result){.status = 410});
+    pump(&world);
+    assert_int_equal(world.network.started, started);
+    assert_int_equal(perform(&world, is_disabled, hook), 1);
+    answer_all(&world, 200);
+    assert_int_equal(world.network.started, started);
+    world_close(&world);
+}
+
+static void
+after_a_change_is_taken_up_a_disabled_hook_starts_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    tell_hook(&world, hook, 77);
+    perform(&world, disable, hook);
+    tell_change(&world, hook);
+    size_t started = world.network.started;
+    answer_all(&world, 200);
+    pump(&world);
+    assert_int_equal(world.network.started, started);
+    world_close(&world);
+}
+
+static void
+on_stopped(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+static void
+a_restart_goes_on_where_it_stopped(void **state)
+{
+    struct world world;
+    bool is_stopped = false;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 300);
+    tell_hook(&world, hook, 77);
+    for (int i = 0; i < 100; i++) {
+        answer(&world, 0, &(struct http_result){.status = 200});
+        pump(&world);
+    }
+    /* A clean stop: nothing new starts, what is in flight ends, and all of it is flushed. */
+    dispatch_stop(world.dispatch, INSTANT_NEVER, on_stopped, &is_stopped);
+    answer_all(&world, 200);
+    while (!is_stopped)
+        pump_once(&world);
+    size_t told = world.network.started;
+    assert_in_range(told, 100, 100 + 16);
+    world_drop(&world);
+
+    world_start(&world);
+    dispatch_wake(world.set, &hook, 1);
+    pump(&world);
+    answer_all(&world, 200);
+    assert_int_equal(told + world.network.started, 300);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    world_close(&world);
+}
+
+/* --- the life of a hook --- */
+
+static void
+what_a_disabled_hook_is_owed_waits_in_the_store_until_it_is_enabled(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    tell_hook(&world, hook, 77);
+    perform(&world, disable, hook);
+    tell_change(&world, hook);
+    size_t started = world.network.started;
+    answer_all(&world, 200);
+    pump(&world);
+    assert_int_equal(world.network.started, started);
+    /* Nothing of it is kept in memory for as long as it may take. */
+    assert_int_equal(lane_of(&world, hook)->fanout_count, 0);
+    assert_int_equal(perform(&world, count_open, 0), 1);
+    advance(&world, 61 * US_PER_S);
+    assert_null(lane_of(&world, hook));
+
+    execute(&world, "DELETE FROM attendee WHERE attendee_pk = 100;"
+                    "UPDATE attendee SET name = 'renamed'");
+    perform(&world, enable, hook);
+    tell_change(&world, hook);
+    pump(&world);
+    while (world.network.count > 0) {
+        assert_non_null(strstr(world.network.under_way[0]->body.ptr, "renamed"));
+        answer_status(&world, 0, 200);
+        pump(&world);
+    }
+    assert_int_equal(world.network.started, 99);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    assert_int_equal(perform(&world, count_delivered, 0), 99);
+    world_close(&world);
+}
+
+static void
+a_hook_may_be_enabled_while_what_it_is_owed_goes_back(void **state)
+{
+    struct world world;
+    struct gate gate;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    tell_hook(&world, hook, 77);
+    answer_all(&world, 500);
+    tell_hook(&world, hook, 78);
+    perform(&world, disable, hook);
+    tell_change(&world, hook);
+    while (world.network.count > 0)
+        answer_status(&world, 0, 200);
+    size_t started = world.network.started;
+    /* Enabled on disk, but not read yet; then the flush that gives back is held up. */
+    perform(&world, enable, hook);
+    gate_submit(&world, &gate, true);
+    gate_reach(&gate);
+    look(&world, 20);
+    tell_change(&world, hook);
+    look(&world, 20);
+    gate_open(&gate);
+    gate_end(&world, &gate);
+    pump(&world);
+    advance(&world, 10 * US_PER_S);
+    answer_all(&world, 200);
+    assert_int_equal(world.network.started - started, 100 + (200 - started));
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    assert_int_equal(perform(&world, count_delivered, 0), 200);
+    world_close(&world);
+}
+
+/* The hook is read, then changed, and only then is what was read handed over. */
+static void
+a_change_during_the_reading_of_the_hook_is_not_lost(void **state)
+{
+    struct world world;
+    struct gate before;
+    struct gate behind;
+
+    (void)state;
+    world_open_with(&world, 1);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    gate_submit(&world, &before, false);
+    gate_reach(&before);
+    perform(&world, tell, 77);
+    dispatch_wake(world.set, &hook, 1);
+    look(&world, 4);
+    assert_int_equal(world.dispatch->reads, 1);
+    gate_submit(&world, &behind, false);
+    gate_open(&before);
+    gate_reach(&behind);
+    perform(&world, disable, hook);
+    tell_change(&world, hook);
+    gate_open(&behind);
+    gate_end(&world, &before);
+    gate_end(&world, &behind);
+    pump(&world);
+    assert_int_equal(world.network.started, 0);
+    world_close(&world);
+}
+
+static void
+a_change_while_gone_is_being_written_does_not_open_the_lane(void **state)
+{
+    struct world world;
+    struct gate gate;
+
+    (void)state;
+    world_open(&world);
+    world.max_in_flight = 1;
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    tell_hook(&world, hook, 77);
+    gate_submit(&world, &gate, true);
+    gate_reach(&gate);
+    answer_status(&world, 0, 410);
+    tell_change(&world, hook);
+    look(&world, 20);
+    assert_int_equal(world.network.started, 1);
+    gate_open(&gate);
+    gate_end(&world, &gate);
+    pump(&world);
+    assert_int_equal(perform(&world, is_disabled, hook), 1);
+    assert_int_equal(world.network.started, 1);
+
+    /* Its owner may think otherwise. */
+    perform(&world, enable, hook);
+    tell_change(&world, hook);
+    pump(&world);
+    answer_all(&world, 200);
+    assert_int_equal(world.network.started, 100);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    world_close(&world);
+}
+
+static enum err
+delete_hook(struct act *act, struct engine *engine)
+{
+    return hook_delete(engine, act->n, act->world->clock.walltime_now, &act->call.error);
+}
+
+static void
+a_deleted_hook_leaves_nothing_behind(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    tell_hook(&world, hook, 77);
+    answer_status(&world, 0, 500);
+    pump(&world);
+    perform(&world, delete_hook, hook);
+    tell_change(&world, hook);
+    size_t started = world.network.started;
+    answer_all(&world, 500);
+    pump(&world);
+    assert_int_equal(world.network.started, started);
+    assert_int_equal(lane_of(&world, hook)->fanout_count, 0);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    assert_int_equal(perform(&world, count_chunks, 0), 0);
+    advance(&world, 61 * US_PER_S);
+    assert_null(lane_of(&world, hook));
+    world_close(&world);
+}
+
+static enum err
+cancel_webinar(struct act *act, struct engine *engine)
+{
+    struct event_receipt receipt;
+
+    return event_cancel_webinar(engine, act->n, act->world->clock.walltime_now, &act->arena,
+        &receipt, &act->call.error);
+}
+
+static void
+a_cancelled_webinar_is_let_go_in_mid_flight_and_the_others_go_on(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    world.max_in_flight = 4;
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 100);
+    tell_hook(&world, hook, 77);
+    answer_status(&world, 0, 500);
+    pump(&world);
+    perform(&world, cancel_webinar, 77);
+    dispatch_wake(world.set, &hook, 1);
+    pump(&world);
+    size_t started = world.network.started;
+    answer_all(&world, 500);
+    assert_int_equal(world.network.started, started);
+    assert_int_equal(lane_of(&world, hook)->fanout_count, 0);
+    assert_int_equal(perform(&world, count_chunks, 0), 0);
+
+    /* Chunks that were being tried again do not keep their places either. */
+    tell_hook(&world, hook, 78);
+    answer_all(&world, 500);
+    clock_manual_advance(&world.clock, 10 * US_PER_S);
+    pump(&world);
+    assert_true(world.network.count > 0);
+    perform(&world, cancel_webinar, 78);
+    dispatch_wake(world.set, &hook, 1);
+    pump(&world);
+    answer_all(&world, 500);
+    assert_int_equal(lane_of(&world, hook)->fanout_count, 0);
+    started = world.network.started;
+    tell_hook(&world, hook, 79);
+    answer_all(&world, 200);
+    assert_int_equal(world.network.started, started + 100);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    world_close(&world);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_of_a_thousand_is_told_exactly_once),
+        cmocka_unit_test(a_failure_is_tried_again_when_it_is_due_and_given_up_in_the_end),
+        cmocka_unit_test(retry_after_only_ever_delays),
+        cmocka_unit_test(the_newest_state_comes_last_and_an_older_one_never_after_it),
+        cmocka_unit_test(a_booking_does_not_wait_behind_a_large_audience),
+        cmocka_unit_test(gone_disables_the_hook_and_nothing_starts_after_it),
+        cmocka_unit_test(after_a_change_is_taken_up_a_disabled_hook_starts_nothing),
+        cmocka_unit_test(a_restart_goes_on_where_it_stopped),
+        cmocka_unit_test(what_a_disabled_hook_is_owed_waits_in_the_store_until_it_is_enabled),
+        cmocka_unit_test(a_hook_may_be_enabled_while_what_it_is_owed_goes_back),
+        cmocka_unit_test(a_change_during_the_reading_of_the_hook_is_not_lost),
+        cmocka_unit_test(a_change_while_gone_is_being_written_does_not_open_the_lane),
+        cmocka_unit_test(a_deleted_hook_leaves_nothing_behind),
+        cmocka_unit_test(a_cancelled_webinar_is_let_go_in_mid_flight_and_the_others_go_on),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

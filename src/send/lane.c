@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "send/lane.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "net/url.h"
+#include "os/log.h"
+#include "os/metrics.h"
+#include "send/attempt.h"
+#include "send/dispatch_inside.h"
+#include "send/fanout.h"
+#include "send/lane_read.h"
+
+#define LANE_HEAD_BYTES_MAX ((size_t)128 * 1024)
+#define LANE_HOOK_BYTES_MAX ((size_t)1024 * 1024)
+
+/* The wall clock may be set; a due moment further away than this is looked at again before. */
+#define LANE_LOOK_US (60 * US_PER_S)
+/* After a failure that is not the endpoint's: of the store, or for want of memory. */
+#define LANE_AGAIN_US US_PER_S
+/* How long a lane with nothing to do is kept, with its connections. */
+#define LANE_KEPT_US (60 * US_PER_S)
+
+struct lane *
+lane_new(struct dispatch *dispatch, int64_t hook_pk)
+{
+    struct lane *lane = calloc(1, sizeof(*lane));
+
+    if (lane == NULL)
+        return NULL;
+    link_init(&lane->ready);
+    link_init(&lane->asking);
+    link_init(&lane->flush);
+    heap_node_init(&lane->due);
+    list_init(&lane->fanouts);
+    arena_init(&lane->hook_arena, LANE_HOOK_BYTES_MAX);
+    buf_init(&lane->head, LANE_HEAD_BYTES_MAX);
+    window_init(&lane->window, 1);
+    lane->dispatch = dispatch;
+    lane->hook_pk = hook_pk;
+    lane->state = LANE_LOADING;
+    lane->wants_read = true;
+    lane->next_due = (struct walltime){INT64_MAX};
+    metric_add(METRIC_lanes, 1);
+    return lane;
+}
+
+void
+lane_free(struct lane *lane)
+{
+    CHECK(lane->read == NULL && lane->window.used == 0);
+    for (struct link *link; (link = list_first(&lane->fanouts)) != NULL;)
+        fanout_free(LIST_ENTRY(link, struct fanout, link));
+    link_remove(&lane->ready);
+    link_remove(&lane->asking);
+    link_remove(&lane->flush);
+    heap_remove(&lane->dispatch->due, &lane->due);
+    http_endpoint_free(lane->endpoint);
+    signer_free(lane->signer);
+    buf_done(&lane->head);
+    arena_done(&lane->hook_arena);
+    metric_add(METRIC_lanes, -1);
+    free(lane);
+}
+
+static bool
+lane_is_idle(const struct lane *lane)
+{
+    return lane->read == NULL && (!lane->wants_read || lane->state == LANE_CLOSED) &&
+           lane->window.used == 0 && list_is_empty(&lane->fanouts) &&
+           lane->next_due.us == INT64_MAX && !lane->is_gone && !lane->is_dirty;
+}
+
+/* When the next waiting chunk is due. */
+static void
+lane_set_due(struct lane *lane, struct walltime due, struct instant now)
+{
+    int64_t wait_us = due.us - dispatch_walltime(lane->dispatch).us;
+
+    lane->next_due = due;
+    if (wait_us <= 0) {
+        lane->next_due = (struct walltime){INT64_MAX};
+        lane->wants_read = true;
+        return;
+    }
+    lane->due_look = instant_add_us(now, wait_us < LANE_LOOK_US ? wait_us : LANE_LOOK_US);
+}
+
+void
+lane_dirty(struct lane *lane, bool at_once)
+{
+    struct dispatch *dispatch = lane->dispatch;
+
+    lane->is_dirty = true;
+    if (link_is_alone(&lane->flush))
+        list_append(&dispatch->dirty, &lane->flush);
+    dispatch->wants_flush = dispatch->wants_flush || at_once;
+    dispatch_soon(dispatch);
+}
+
+void
+lane_unread(struct lane *lane)
+{
+    lane->ask_next = instant_add_us(dispatch_now(lane->dispatch), LANE_AGAIN_US);
+}
+
+bool
+lane_is_over(const struct lane *lane, struct instant now)
+{
+    return lane_is_idle(lane) && lane->over.us != 0 && lane->over.us <= now.us;
+}
+
+/* --- the hook --- */
+
+static void
+lane_head(struct lane *lane, const struct hook *hook, const struct url *url)
+{
+    struct buf *head = &lane->head;
+
+    buf_clear(head);
+    buf_append_literal(head, "POST ");
+    buf_append_str(head, url->target);
+    buf_append_literal(head, " HTTP/1.1\r\nHost: ");
+    url_append_authority(url, head);
+    buf_append_literal(head, "\r\nUser-Agent: ");
+    buf_append_str(head, str_from(lane->dispatch->options.user_agent));
+    buf_append_literal(head, "\r\nContent-Type: application/json\r\n");
+    if (url->user_info.ptr != NULL) {
+        size_t before = head->len;
+
+        buf_append_literal(head, "Authorization: ");
+        if (url_append_basic(url, head) == OK)
+            buf_append_literal(head, "\r\n");
+        else
+            head->len = before;
+    }
+    for (size_t i = 0; i < hook->header_count; i++) {
+        buf_append_str(head, hook->headers[i].name);
+        buf_append_literal(head, ": ");
+        buf_append_str(head, hook->headers[i].value);
+        buf_append_literal(head, "\r\n");
+    }
+    buf_append_literal(head, "x-usher-event: ");
+    buf_append_str(head, hook->event);
+    buf_append_literal(head, "\r\n");
+}
+
+static enum err
+lane_signer(struct lane *lane, const struct hook *hook, struct walltime now, struct error *reterr)
+{
+    struct secret secrets[SIGNATURE_SECRETS_MAX] = {0};
+    struct signer *signer = NULL;
+    size_t count = 0;
+    enum err err = secret_parse(hook->secret, &secrets[count++], reterr);
+
+    lane->signer_until = (struct walltime){0};
+    if (err == OK && hook->old_secret.ptr != NULL && hook->old_secret_until.us > now.us) {
+        lane->signer_until = hook->old_secret_until;
+        err = secret_parse(hook->old_secret, &secrets[count++], reterr);
+    }
+    if (err == OK)
+        err = signer_new(secrets, count, &signer);
+    for (size_t i = 0; i < count; i++)
+        secret_wipe(&secrets[i]);
+    if (err == OK) {
+        signer_free(lane->signer);
+        lane->signer = signer;
+    }
+    return err;
+}
+
+/* Take over what the hook says. Its endpoint is replaced once nothing of the old is in flight. */
+static enum err
+lane_configure(struct lane *lane, const struct hook *hook, struct error *reterr)
+{
+    struct buf full;
+    struct url url;
+    struct str text = hook->url;
+    struct http_endpoint *endpoint;
+    enum err err;
+
+    buf_init(&full, URL_BYTES_MAX * 2);
+    if (hook->user_info.ptr != NULL) {
+        size_t host = str_find(hook->url, '/', 0) + 2;
+
+        buf_append_str(&full, str_slice(hook->url, 0, host));
+        buf_append_str(&full, hook->user_info);
+        buf_append_char(&full, '@');
+        buf_append_str(&full, str_slice(hook->url, host, hook->url.len));
+        text = buf_str(&full);
+    }
+    err = url_parse(text, &lane->hook_arena, &url, reterr);
+    if (err == OK)
+        err = lane_signer(lane, hook, dispatch_walltime(lane->dispatch), reterr);
+    if (err == OK)
+        err = http_endpoint_new(lane->dispatch->options.client, &url, (unsigned)hook->max_in_flight,
+            &endpoint);
+    if (err == OK) {
+        lane_head(lane, hook, &url);
+        if (lane->endpoint == NULL)
+            window_init(&lane->window, (unsigned)hook->max_in_flight);
+        else
+            window_set_max(&lane->window, (unsigned)hook->max_in_flight);
+        http_endpoint_free(lane->endpoint);
+        lane->endpoint = endpoint;
+        lane->hook_id = hook->id;
+        lane->phone_format = hook->phone_format;
+        pacing_set(&lane->pacing, hook->rate_limit);
+    }
+    buf_done(&full);
+    return err;
+}
+
+/* Nothing starts until the hook is changed, which may be never: so nothing is kept in hand either.
+ * What a disabled hook is owed goes back to the store and is read anew when it is enabled, by then
+ * perhaps with another name, or without those who were erased. */
+static void
+lane_close(struct lane *lane, void (*let_go)(struct fanout *fanout))
+{
+    lane->state = LANE_CLOSED;
+    lane->next_due = (struct walltime){INT64_MAX};
+    if (list_is_empty(&lane->fanouts))
+        return;
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        let_go(LIST_ENTRY(it, struct fanout, link));
+    }
+    lane_dirty(lane, true);
+}
+
+static void
+lane_take_hook(struct lane *lane, struct lane_read *read)
+{
+    struct error error = {OK, ""};
+    enum err err;
+
+    if (!read->has_hook) {
+        lane_close(lane, fanout_cancel);
+        return;
+    }
+    if (read->hook.status != HOOK_ENABLED) {
+        lane_close(lane, fanout_give_back);
+        return;
+    }
+    arena_reset(&lane->hook_arena);
+    err = lane_configure(lane, &read->hook, &error);
+    if (err == OK) {
+        lane->state = LANE_OPEN;
+        return;
+    }
+    log_error("lane.unusable", log_int("hook", lane->hook_pk), log_text("error", error.text));
+    if (err == ERR_INVALID) {
+        lane_close(lane, fanout_give_back);
+        return;
+    }
+    lane->wants_read = true;
+    lane_unread(lane);
+}
+
+/* --- reading --- */
+
+static struct fanout *
+lane_find(struct lane *lane, int64_t fanout_pk)
+{
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        struct fanout *fanout = LIST_ENTRY(it, struct fanout, link);
+
+        if (fanout->row.pk == fanout_pk)
+            return fanout;
+    }
+    return NULL;
+}
+
+/* In the order of the events, which is the order in which they are sent. */
+static struct fanout *
+lane_add(struct lane *lane, struct lane_fanout *row)
+{
+    struct fanout *fanout = fanout_new(lane, row);
+    struct link *after = &lane->fanouts.head;
+
+    if (fanout == NULL)
+        return NULL;
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        if (LIST_ENTRY(it, struct fanout, link)->row.sequence < row->sequence)
+            after = it;
+    }
+    fanout->link.prev = after;
+    fanout->link.next = after->next;
+    after->next->prev = &fanout->link;
+    after->next = &fanout->link;
+    lane->fanout_count++;
+    return fanout;
+}
+
+/* Without memory for what was read it is read again. */
+static void
+lane_misses(struct lane *lane)
+{
+    lane->wants_read = true;
+    lane_unread(lane);
+}
+
+static void
+lane_drop(struct lane *lane, struct fanout *fanout)
+{
+    lane->fanout_count--;
+    fanout_free(fanout);
+    lane->wants_read = true;
+}
+
+static void
+lane_take_retries(struct lane *lane, struct lane_read *read)
+{
+    for (size_t i = 0; i < read->retry_count; i++) {
+        struct fanout *fanout = lane_find(lane, read->retry_fanouts[i].pk);
+
+        if (fanout == NULL) {
+            fanout = lane_add(lane, &read->retry_fanouts[i]);
+            /* Its members that were never sent wait for their own turn. */
+            if (fanout != NULL)
+                fanout->row.end_pos = fanout->next_pos;
+        }
+        if (fanout == NULL)
+            lane_misses(lane);
+        else
+            fanout_attach(fanout, TAKE(read->retries[i]));
+    }
+}
+
+static void
+lane_take_news(struct lane *lane, struct lane_read *read, struct instant now)
+{
+    for (size_t i = 0; i < read->cancelled_count; i++) {
+        struct fanout *fanout = lane_find(lane, read->cancelled[i]);
+
+        if (fanout != NULL) {
+            fanout_cancel(fanout);
+            lane_dirty(lane, true);
+        }
+    }
+    if (lane->state == LANE_CLOSED)
+        return;
+    for (size_t i = 0; i < read->fanout_count; i++)
+        if (lane_add(lane, &read->fanouts[i]) == NULL)
+            lane_misses(lane);
+    lane_set_due(lane, read->next_due, now);
+    lane_take_retries(lane, read);
+}
+
+static void
+lane_read_done(struct store_call *call)
+{
+    struct lane_read *read = (struct lane_read *)call;
+    struct lane *lane = read->lane;
+    struct instant now = dispatch_now(lane->dispatch);
+
+    lane->read = NULL;
+    if (call->err != OK) {
+        log_warning("lane.unread", log_int("hook", lane->hook_pk),
+            log_text("error", call->error.text));
+        lane_misses(lane);
+    } else if (read->changes != lane->changes || read->flushes != lane->flushes) {
+        /* Older than a change we were told of, or than what we have written since: it might bring
+         * back what is done. */
+        lane->wants_read = true;
+    } else {
+        if (read->wants_hook)
+            lane_take_hook(lane, read);
+        lane_take_news(lane, read, now);
+    }
+    lane_read_free(read);
+    dispatch_read_done(lane->dispatch);
+    lane_update(lane, now);
+}
+
+void
+lane_wake(struct lane *lane)
+{
+    lane->wants_read = true;
+    /* Until its 410 is on disk the store would still say that the hook is enabled. */
+    if (lane->state == LANE_CLOSED && !lane->is_gone)
+        lane->state = LANE_STALE;
+    lane_update(lane, dispatch_now(lane->dispatch));
+}
+
+void
+lane_change(struct lane *lane)
+{
+    lane->changes++;
+    lane->state = LANE_STALE;
+    lane_wake(lane);
+}
+
+void
+lane_forget(struct lane *lane, int64_t attendee_pk)
+{
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        fanout_forget(LIST_ENTRY(it, struct fanout, link), attendee_pk);
+    }
+}
+
+void
+lane_gone(struct lane *lane)
+{
+    lane->state = LANE_CLOSED;
+    lane->is_gone = true;
+    lane_dirty(lane, true);
+    log_info("hook.disabled", log_int("hook", lane->hook_pk), log_text("by", "gone"));
+}
+
+/* --- whose turn it is --- */
+
+/* Events of one webinar go first in, first out: while an older one has anything in hand or left to
+ * take, a newer one waits, so that an old time never comes after a new one. */
+static bool
+fanout_is_blocked(struct lane *lane, struct fanout *fanout)
+{
+    for (struct link *link = fanout->link.prev; link != &lane->fanouts.head; link = link->prev) {
+        struct fanout *older = LIST_ENTRY(link, struct fanout, link);
+
+        if (older->row.webinar_pk == fanout->row.webinar_pk &&
+            (older->in_flight > 0 || older->read != NULL || fanout_left(older) > 0))
+            return true;
+    }
+    return false;
+}
+
+static bool
+fanout_may_start(struct lane *lane, struct fanout *fanout)
+{
+    return fanout->members_ready > 0 && !fanout_is_blocked(lane, fanout);
+}
+
+/* The oldest that may send, and the one with the fewest left, by turns. */
+static struct fanout *
+lane_pick(struct lane *lane)
+{
+    struct fanout *picked = NULL;
+
+    lane->takes_shortest = !lane->takes_shortest;
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        struct fanout *fanout = LIST_ENTRY(it, struct fanout, link);
+
+        if (picked != NULL && fanout_left(fanout) >= fanout_left(picked))
+            continue;
+        if (!fanout_may_start(lane, fanout))
+            continue;
+        picked = fanout;
+        if (!lane->takes_shortest)
+            break;
+    }
+    return picked;
+}
+
+static bool
+lane_has_ready(struct lane *lane)
+{
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        if (fanout_may_start(lane, LIST_ENTRY(it, struct fanout, link)))
+            return true;
+    }
+    return false;
+}
+
+/* --- the lists that it is in --- */
+
+static bool
+lane_wants_read(const struct lane *lane)
+{
+    if (!lane->wants_read || lane->read != NULL)
+        return false;
+    switch (lane->state) {
+    case LANE_OPEN: return true;
+    case LANE_CLOSED: return false;
+    case LANE_LOADING:
+    /* An endpoint is replaced when nothing of the old one is in flight any more; and until a 410 is
+     * on disk the store would still say that the hook is enabled. */
+    case LANE_STALE: return lane->window.used == 0 && !lane->is_gone;
+    }
+    UNREACHABLE;
+}
+
+static bool
+lane_wants_to_ask(struct lane *lane, struct instant now)
+{
+    if (lane->dispatch->is_stopping || now.us < lane->ask_next.us)
+        return false;
+    if (lane_wants_read(lane))
+        return true;
+    if (lane->state != LANE_OPEN)
+        return false;
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        if (fanout_wants_members(LIST_ENTRY(it, struct fanout, link)))
+            return true;
+    }
+    return false;
+}
+
+static enum err
+lane_ask_members(struct lane *lane)
+{
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        struct fanout *fanout = LIST_ENTRY(it, struct fanout, link);
+        enum err err = OK;
+
+        if (!dispatch_may_ask(lane->dispatch))
+            break;
+        if (fanout_wants_members(fanout))
+            err = fanout_read_members(fanout);
+        if (err != OK)
+            return err;
+    }
+    return OK;
+}
+
+void
+lane_ask(struct lane *lane, struct instant now)
+{
+    enum err err = OK;
+
+    if (lane_wants_read(lane)) {
+        bool wants_hook = lane->state == LANE_LOADING || lane->state == LANE_STALE;
+
+        err = lane_read_start(lane, wants_hook, lane_read_done);
+        if (err == OK)
+            lane->wants_read = false;
+    }
+    if (err == OK && lane->state == LANE_OPEN)
+        err = lane_ask_members(lane);
+    if (err == ERR_BUSY)
+        dispatch_refused(lane->dispatch, now);
+    else if (err != OK)
+        lane_unread(lane);
+    lane_update(lane, now);
+}
+
+/* When it may start something; INSTANT_NEVER while that hangs on something else than time. */
+static struct instant
+lane_may_start_at(struct lane *lane, struct instant now)
+{
+    struct instant at;
+
+    if (lane->state != LANE_OPEN || !window_has_room(&lane->window) || !lane_has_ready(lane))
+        return INSTANT_NEVER;
+    at = pacing_ready(&lane->pacing, now);
+    return at.us >= lane->start_next.us ? at : lane->start_next;
+}
+
+static void
+lane_look_at(struct lane *lane, struct instant at)
+{
+    struct heap *due = &lane->dispatch->due;
+
+    if (at.us == INSTANT_NEVER.us)
+        heap_remove(due, &lane->due);
+    else if ((!heap_node_is_in(&lane->due) || lane->due.key != at.us) &&
+             heap_set(due, &lane->due, at.us) != OK)
+        /* Without memory for one more pointer it is looked at when something else happens. */
+        log_error("lane.unscheduled", log_int("hook", lane->hook_pk));
+}
+
+/* When to look at the lane again though nothing happens to it; starts: as of lane_may_start_at,
+ * where it is not ready. */
+static void
+lane_schedule(struct lane *lane, struct instant starts, struct instant now)
+{
+    struct instant next = starts;
+
+    if (lane_is_idle(lane)) {
+        if (lane->over.us == 0)
+            lane->over = instant_add_us(now, LANE_KEPT_US);
+        lane_look_at(lane, lane->over);
+        return;
+    }
+    lane->over = (struct instant){0};
+    if (now.us < lane->ask_next.us)
+        next = instant_earlier(next, lane->ask_next);
+    if (lane->state == LANE_OPEN && lane->next_due.us != INT64_MAX)
+        next = instant_earlier(next, lane->due_look);
+    lane_look_at(lane, next);
+}
+
+void
+lane_update(struct lane *lane, struct instant now)
+{
+    struct dispatch *dispatch = lane->dispatch;
+    struct instant starts;
+
+    if (lane->signer_until.us != 0 && lane->signer_until.us <= dispatch_walltime(dispatch).us &&
+        lane->state == LANE_OPEN) {
+        lane->state = LANE_STALE;
+        lane->wants_read = true;
+    }
+    if (link_is_alone(&lane->asking) && lane_wants_to_ask(lane, now))
+        list_append(&dispatch->asking, &lane->asking);
+    starts = lane_may_start_at(lane, now);
+    if (starts.us > now.us) {
+        link_remove(&lane->ready);
+    } else {
+        if (link_is_alone(&lane->ready))
+            list_append(&dispatch->ready, &lane->ready);
+        starts = INSTANT_NEVER;
+    }
+    lane_schedule(lane, starts, now);
+    dispatch_soon(dispatch);
+}
+
+void
+lane_due(struct lane *lane, struct instant now)
+{
+    if (lane->next_due.us != INT64_MAX && lane->due_look.us <= now.us)
+        lane_set_due(lane, lane->next_due, now);
+    lane_update(lane, now);
+}
+
+bool
+lane_start(struct lane *lane, struct instant now)
+{
+    struct fanout *fanout;
+    struct chunk *chunk;
+    size_t index;
+
+    if (lane->state != LANE_OPEN || !window_has_room(&lane->window) ||
+        pacing_ready(&lane->pacing, now).us > now.us)
+        return false;
+    fanout = lane_pick(lane);
+    if (fanout == NULL || !fanout_take(fanout, &chunk, &index))
+        return false;
+    if (attempt_start(lane, chunk, index, now) != OK) {
+        lane->start_next = instant_add_us(now, LANE_AGAIN_US);
+        return false;
+    }
+    pacing_take(&lane->pacing, now);
+    return true;
+}
+
+void
+lane_flushed(struct lane *lane)
+{
+    lane->flushes++;
+    if (lane->is_gone_flushing) {
+        lane->is_gone = false;
+        lane->is_gone_flushing = false;
+        /* To see that it is disabled, unless its owner has enabled it again. */
+        lane->state = LANE_STALE;
+        lane->wants_read = true;
+    }
+    /* A read that came back before this flush did not see them. */
+    if (lane->has_waiting) {
+        lane->has_waiting = false;
+        lane->wants_read = true;
+    }
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        struct fanout *fanout = LIST_ENTRY(it, struct fanout, link);
+
+        if (fanout_is_done(fanout))
+            lane_drop(lane, fanout);
+    }
+    lane_update(lane, dispatch_now(lane->dispatch));
+}

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "support/sending.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/audience.h"
+#include "store/events.h"
+#include "store/hooks.h"
+#include "store/lanes.h"
+
+/* Far more than anything here takes. */
+#define TURNS_MAX 20000
+
+/* --- the network --- */
+
+static enum err
+scripted_endpoint_new(struct http_client *client, const struct url *url, unsigned connections_max,
+    struct http_endpoint **ret)
+{
+    struct http_endpoint *endpoint = calloc(1, sizeof(*endpoint));
+
+    (void)url;
+    (void)connections_max;
+    assert_non_null(endpoint);
+    endpoint->client = client;
+    *ret = endpoint;
+    return OK;
+}
+
+static void
+scripted_endpoint_free(struct http_endpoint *endpoint)
+{
+    free(endpoint);
+}
+
+static void
+scripted_start(struct http_endpoint *endpoint, struct http_exchange *exchange)
+{
+    struct network *network = (struct network *)endpoint->client;
+
+    assert_true(network->count < COUNT_OF(network->under_way));
+    exchange->endpoint = endpoint;
+    network->under_way[network->count++] = exchange;
+    network->started++;
+    if (network->count > network->most)
+        network->most = network->count;
+}
+
+static void
+network_end(struct network *network, size_t i, const struct http_result *result)
+{
+    struct http_exchange *exchange = network->under_way[i];
+
+    network->under_way[i] = network->under_way[--network->count];
+    exchange->done(exchange, result);
+}
+
+static void
+scripted_cancel(struct http_exchange *exchange)
+{
+    struct network *network = (struct network *)exchange->endpoint->client;
+
+    for (size_t i = 0; i < network->count; i++) {
+        if (network->under_way[i] != exchange)
+            continue;
+        network_end(network, i, &(struct http_result){.failure = HTTP_FAIL_CANCELLED});
+        return;
+    }
+    fail_msg("an exchange is cancelled that is not under way");
+}
+
+static void
+scripted_free(struct http_client *client)
+{
+    (void)client;
+}
+
+static const struct http_client_ops scripted_ops = {
+    .endpoint_new = scripted_endpoint_new,
+    .endpoint_free = scripted_endpoint_free,
+    .start = scripted_start,
+    .cancel = scripted_cancel,
+    .free = scripted_free,
+};
+
+struct str
+field_of(const struct http_exchange *exchange, const char *name)
+{
+    const char *at = strstr(exchange->head.ptr, name);
+    const char *end;
+
+    assert_non_null(at);
+    at += strlen(name) + 2;
+    end = strstr(at, "\r\n");
+    assert_non_null(end);
+    return (struct str){at, (size_t)(end - at)};
+}
+
+int64_t
+number_of(const struct http_exchange *exchange, const char *name)
+{
+    int64_t number = -1;
+
+    assert_int_equal(str_to_int64(field_of(exchange, name), &number), OK);
+    return number;
+}
+
+void
+answer(struct world *world, size_t i, const struct http_result *result)
+{
+    network_end(&world->network, i, result);
+}
+
+void
+answer_status(struct world *world, size_t i, int status)
+{
+    answer(world, i, &(struct http_result){.status = status});
+}
+
+size_t
+answer_all(struct world *world, int status)
+{
+    size_t answered = 0;
+
+    while (world->network.count > 0) {
+        answer_status(world, 0, status);
+        answered++;
+        pump(world);
+    }
+    return answered;
+}
+
+/* --- the world --- */
+
+struct id
+numbered(int64_t n)
+{
+    struct id id = {{0}};
+
+    for (int i = 0; i < 8; i++)
+        id.bytes[11 - i] = (uint8_t)(n >> (8 * i));
+    return id;
+}
+
+static void
+flush_port(void *arg)
+{
+    store_port_flush(arg);
+}
+
+void
+world_start(struct world *world)
+{
+    struct dispatch_options options;
+
+    world->network = (struct network){.base = {&scripted_ops}};
+    assert_int_equal(loop_new(0, &world->loop, &world->error), OK);
+    store_port_init(&world->port, world->store, flush_port, &world->port);
+    store_port_init(&world->own_port, world->store, flush_port, &world->own_port);
+    assert_int_equal(dispatch_set_new(1, perform(world, recover, 0), &world->set, &world->error),
+        OK);
+    options = (struct dispatch_options){
+        .set = world->set,
+        .loop = world->loop,
+        .clock = &world->clock.base,
+        .port = &world->port,
+        .client = &world->network.base,
+        .zones = world->zones,
+        .schedule = &world->schedule,
+        .attempt_ms = 30000,
+        .in_flight_max = world->in_flight_max,
+        .user_agent = "test",
+    };
+    assert_int_equal(dispatch_new(&options, &world->dispatch, &world->error), OK);
+}
+
+void
+world_open_at(struct world *world, const char *path, unsigned readers)
+{
+    struct store_options options = {
+        .path = path,
+        .readers = readers,
+        .queue_max = 64,
+        .clock = &clock_system,
+    };
+
+    world->in_flight_max = 64;
+    world->max_in_flight = 16;
+    clock_manual_init(&world->clock, (struct walltime){INT64_C(1710496800000000)});
+    /* Far ahead of the loop's own clock: its timers stay quiet, and pump looks instead. */
+    world->clock.instant_now = instant_add_us(clock_instant(&clock_system), US_PER_DAY);
+    world->schedule = schedule_standard(4);
+    assert_int_equal(zones_new(NULL, &world->zones, &world->error), OK);
+    assert_int_equal(store_open(&options, &world->store, &world->error), OK);
+    world_start(world);
+}
+
+void
+world_open_with(struct world *world, unsigned readers)
+{
+    memset(world, 0, sizeof(*world));
+    scratch_init(&world->scratch);
+    world_open_at(world, scratch_path(&world->scratch, "usher.db"), readers);
+}
+
+void
+world_open(struct world *world)
+{
+    world_open_with(world, 2);
+}
+
+static void
+on_stopped(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+void
+world_drop(struct world *world)
+{
+    dispatch_free(world->dispatch);
+    dispatch_set_free(world->set);
+    loop_free(world->loop);
+}
+
+void
+world_halt(struct world *world)
+{
+    bool is_stopped = false;
+
+    assert_int_equal(world->network.count, 0);
+    dispatch_stop(world->dispatch, INSTANT_NEVER, on_stopped, &is_stopped);
+    for (int i = 0; i < TURNS_MAX && !is_stopped; i++)
+        pump_once(world);
+    assert_true(is_stopped);
+    world_drop(world);
+}
+
+void
+world_close(struct world *world)
+{
+    world_halt(world);
+    store_close(world->store);
+    zones_free(world->zones);
+    scratch_done(&world->scratch);
+}
+
+/* One thing that happens: what the loop has, and what is due by the clock that stands still. */
+void
+pump_once(struct world *world)
+{
+    struct pollfd pollfd = {.fd = loop_mailbox(world->loop)->event_fd, .events = POLLIN};
+
+    (void)dispatch_tick(world->dispatch, world->clock.instant_now);
+    loop_turn(world->loop);
+    if (world->dispatch->reads > 0 || flush_is_running(world->dispatch->flush))
+        (void)poll(&pollfd, 1, 1000);
+}
+
+void
+look(struct world *world, int times)
+{
+    struct pollfd pollfd = {.fd = loop_mailbox(world->loop)->event_fd, .events = POLLIN};
+
+    for (int i = 0; i < times; i++) {
+        (void)dispatch_tick(world->dispatch, world->clock.instant_now);
+        loop_turn(world->loop);
+        (void)poll(&pollfd, 1, 2);
+    }
+}
+
+/* Until nothing happens any more by itself. */
+void
+pump(struct world *world)
+{
+    int turns = 0;
+
+    for (int quiet = 0; quiet < 4; quiet++) {
+        size_t started = world->network.started;
+
+        pump_once(world);
+        if (world->dispatch->reads > 0 || flush_is_running(world->dispatch->flush) ||
+            world->network.started != started || world->dispatch->is_woken)
+            quiet = 0;
+        assert_true(++turns < TURNS_MAX);
+    }
+}
+
+void
+advance(struct world *world, int64_t us)
+{
+    clock_manual_advance(&world->clock, us);
+    pump(world);
+}
+
+struct lane *
+lane_of(struct world *world, int64_t hook)
+{
+    return map_find(&world->dispatch->lanes, (uint64_t)hook);
+}
+
+/* --- transactions --- */
+
+static enum err
+act_run(struct store_call *call, struct engine *engine)
+{
+    struct act *act = CONTAINER_OF(call, struct act, call);
+
+    return act->fn(act, engine);
+}
+
+int64_t
+perform(struct world *world, enum err (*fn)(struct act *act, struct engine *engine), int64_t n)
+{
+    struct act act = {.call = {.run = act_run, .writes = true}, .world = world, .fn = fn, .n = n};
+
+    arena_init(&act.arena, 1 << 20);
+    if (store_run(world->store, &act.call) != OK)
+        fail_msg("%s", act.call.error.text);
+    arena_done(&act.arena);
+    return act.pk;
+}
+
+enum err
+make_hook(struct act *act, struct engine *engine)
+{
+    struct hook hook = hook_defaults();
+    struct id account = numbered(1);
+    enum err err = engine_run(engine, &act->call.error,
+        "INSERT INTO account (account_pk, id, name, created_us) VALUES (1, ?1, 'a', 0)"
+        " ON CONFLICT DO NOTHING",
+        v_id(&account));
+
+    hook.account_pk = 1;
+    hook.id = numbered(act->n);
+    hook.url = STR("https://example.com/hook");
+    hook.event = STR(EVENT_WEBINAR_CREATED_SINGLE);
+    hook.secret = STR("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    hook.max_in_flight = act->world->max_in_flight;
+    hook.rate_limit = act->world->rate_limit;
+    hook.status = HOOK_ENABLED;
+    if (err == OK)
+        err = hook_insert(engine, &hook, &act->arena, &act->pk, &act->call.error);
+    return err;
+}
+
+enum err
+make_members(struct act *act, struct engine *engine)
+{
+    enum err err =
+        act->world->group != 0 ? OK : group_create(engine, 1, &act->world->group, &act->call.error);
+
+    for (int64_t i = 0; err == OK && i < act->n; i++) {
+        struct id id = numbered(10000 + act->world->next_id++);
+        char email[ID_TEXT_BYTES];
+        int64_t ord;
+        bool added;
+
+        id_format(id, email);
+        err = engine_run(engine, &act->call.error,
+            "INSERT INTO attendee (account_pk, id, name, email, email_key, created_us,"
+            " updated_us) VALUES (1, ?1, 'name', ?2, ?2, 0, 0)",
+            v_id(&id), v_text(str_from(email)));
+        if (err == OK)
+            err = member_add(engine, act->world->group, engine_last_pk(engine), &ord, &added,
+                &act->call.error);
+    }
+    return err;
+}
+
+enum err
+tell(struct act *act, struct engine *engine)
+{
+    struct world *world = act->world;
+    struct audience audience;
+    struct event_receipt receipt = {0};
+    enum err err;
+
+    audience_init(&audience);
+    if (world->told > 0)
+        err = audience_add(&audience, world->group, 0, world->told, false);
+    else
+        err = group_ranges(engine, world->group, false, &audience, &act->call.error);
+    const struct event_draft draft = {
+        .id = numbered(500000 + world->next_id++),
+        .account_pk = 1,
+        .reason = EVENT_UPDATED,
+        .webinar_pk = act->n,
+        .webinar_id = numbered(act->n),
+        .starts = world->clock.walltime_now,
+        .snapshot = STR(",\"callList\":[],\"mangoes\":\"\"}"),
+        .audience = &audience,
+        .now = world->clock.walltime_now,
+    };
+    if (err == OK)
+        err = event_append(engine, &draft, &act->arena, &receipt, &act->call.error);
+    audience_done(&audience);
+    act->pk = receipt.sequence;
+    return err;
+}
+
+enum err
+count_open(struct act *act, struct engine *engine)
+{
+    return engine_get_int(engine, &act->pk, &act->call.error,
+        "SELECT count(*) FROM fanout WHERE status = 'sending' AND fanout_pk > ?1", v_int(0));
+}
+
+enum err
+count_chunks(struct act *act, struct engine *engine)
+{
+    return engine_get_int(engine, &act->pk, &act->call.error,
+        "SELECT count(*) FROM chunk WHERE chunk_pk > ?1", v_int(0));
+}
+
+enum err
+count_delivered(struct act *act, struct engine *engine)
+{
+    return engine_get_int(engine, &act->pk, &act->call.error,
+        "SELECT sum(delivered) FROM fanout WHERE fanout_pk > ?1", v_int(0));
+}
+
+enum err
+enable(struct act *act, struct engine *engine)
+{
+    return engine_run(engine, &act->call.error,
+        "UPDATE hook SET status = 'enabled' WHERE hook_pk = ?1", v_int(act->n));
+}
+
+enum err
+disable(struct act *act, struct engine *engine)
+{
+    return engine_run(engine, &act->call.error,
+        "UPDATE hook SET status = 'disabled' WHERE hook_pk = ?1", v_int(act->n));
+}
+
+enum err
+is_disabled(struct act *act, struct engine *engine)
+{
+    return engine_get_int(engine, &act->pk, &act->call.error,
+        "SELECT status = 'disabled' FROM hook WHERE hook_pk = ?1", v_int(act->n));
+}
+
+enum err
+recover(struct act *act, struct engine *engine)
+{
+    return lanes_recover(engine, &act->pk, &act->call.error);
+}
+
+struct statement {
+    struct store_call call;
+    const char *sql;
+};
+
+static enum err
+statement_run(struct store_call *call, struct engine *engine)
+{
+    struct statement *statement = CONTAINER_OF(call, struct statement, call);
+
+    return engine_exec(engine, statement->sql, &call->error);
+}
+
+void
+execute(struct world *world, const char *sql)
+{
+    struct statement statement = {.call = {.run = statement_run, .writes = true}, .sql = sql};
+
+    if (store_run(world->store, &statement.call) != OK)
+        fail_msg("%s", statement.call.error.text);
+}
+
+int64_t
+tell_hook(struct world *world, int64_t hook, int64_t webinar)
+{
+    int64_t sequence = perform(world, tell, webinar);
+
+    dispatch_wake(world->set, &hook, 1);
+    pump(world);
+    return sequence;
+}
+
+static void
+on_change_taken(struct lane_change *change)
+{
+    change->hook_pk = -1;
+}
+
+void
+tell_change(struct world *world, int64_t hook)
+{
+    struct lane_change change = {.hook_pk = hook,
+        .reply = loop_mailbox(world->loop),
+        .done = on_change_taken};
+
+    dispatch_hook_changed(world->set, &change);
+    for (int i = 0; i < TURNS_MAX && change.hook_pk != -1; i++)
+        loop_turn(world->loop);
+    assert_int_equal(change.hook_pk, -1);
+}
+
+/* --- gates --- */
+
+static enum err
+gate_run(struct store_call *call, struct engine *engine)
+{
+    struct gate *gate = CONTAINER_OF(call, struct gate, call);
+
+    (void)engine;
+    (void)sem_post(&gate->reached);
+    while (sem_wait(&gate->open) != 0)
+        continue;
+    (void)sem_post(&gate->open); /* it may be run again */
+    return OK;
+}
+
+static void
+gate_done(struct store_call *call)
+{
+    CONTAINER_OF(call, struct gate, call)->is_over = true;
+}
+
+void
+gate_submit(struct world *world, struct gate *gate, bool writes)
+{
+    *gate = (struct gate){
+        .call = {.run = gate_run,
+            .done = gate_done,
+            .reply = loop_mailbox(world->loop),
+            .writes = writes},
+    };
+    assert_int_equal(sem_init(&gate->reached, 0, 0), 0);
+    assert_int_equal(sem_init(&gate->open, 0, 0), 0);
+    assert_int_equal(store_submit(&world->own_port, &gate->call), OK);
+}
+
+void
+gate_reach(struct gate *gate)
+{
+    while (sem_wait(&gate->reached) != 0)
+        continue;
+}
+
+void
+gate_open(struct gate *gate)
+{
+    (void)sem_post(&gate->open);
+}
+
+void
+gate_end(struct world *world, struct gate *gate)
+{
+    struct pollfd pollfd = {.fd = loop_mailbox(world->loop)->event_fd, .events = POLLIN};
+
+    for (int i = 0; i < 100 && !gate->is_over; i++) {
+        (void)poll(&pollfd, 1, 100);
+        loop_turn(world->loop);
+    }
+    assert_true(gate->is_over);
+    assert_int_equal(sem_destroy(&gate->reached), 0);
+    assert_int_equal(sem_destroy(&gate->open), 0);
+}
