@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP API of the platform: which resources there are, and what stands behind them.
+ *
+ * One file per resource, each with its own table of routes.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/id.h"
+#include "http/route.h"
+#include "net/address.h"
+#include "net/http_client.h"
+#include "net/resolver.h"
+#include "os/clock.h"
+#include "os/zones.h"
+
+struct dispatch_set; /* send/dispatch.h */
+struct store;
+struct trial_limit;
+
+/* Built by cli/wire, outlives every call; read-only while the loops run. */
+struct api {
+    const struct clock *clock;
+    struct id_source *ids;
+    struct zones *zones;
+    struct store *store;
+    struct dispatch_set *dispatch; /* lanes to wake; NULL in tests of the API alone */
+    const struct address_guard *guard;
+    bool allow_http_hooks;
+    struct resolver **resolvers;  /* one per loop, by call->loop_index */
+    struct http_client **clients; /* the same, for testing a hook */
+    struct trial_limit *trials;   /* api/hook_trial.h */
+    const char *user_agent;
+};
+
+extern const struct route_table api_hook_routes;
+extern const struct route_table api_mango_routes;
+extern const struct route_table api_attendee_routes;
+extern const struct route_table api_webinar_routes;
+extern const struct route_table api_consultation_routes;
+extern const struct route_table api_bulk_routes;
+extern const struct route_table api_event_routes;
+extern const struct route_table api_delivery_routes;
+
+#endif
