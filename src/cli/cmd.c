@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmd.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* An overview, a list of settings or the manual page. */
+#define PRINT_BYTES_MAX (256 * 1024)
+
+const char *const *
+cmd_environment(void)
+{
+    return (const char *const *)environ;
+}
+
+enum exit_code
+cmd_fail(const struct error *error)
+{
+    (void)fprintf(stderr, "usher: %s\n", error->text);
+    switch (error->code) {
+    case OK:
+    case ERR_BUSY:
+    case ERR_IO:
+    case ERR_NOMEM: return EXIT_FAILED;
+    case ERR_INVALID:
+    case ERR_DENIED:
+    case ERR_NOT_FOUND:
+    case ERR_CONFLICT:
+    case ERR_LIMIT: return EXIT_USAGE;
+    }
+    UNREACHABLE;
+}
+
+enum exit_code
+cmd_print(struct buf *buf)
+{
+    struct str text = buf_str(buf);
+    bool failed = buf_is_full(buf) || fwrite(text.ptr, 1, text.len, stdout) != text.len ||
+                  fflush(stdout) != 0;
+
+    buf_done(buf);
+    if (!failed)
+        return EXIT_STOPPED;
+    (void)fprintf(stderr, "usher: cannot write to standard output\n");
+    return EXIT_FAILED;
+}
+
+static enum exit_code
+print_help(const struct command_line *line, const char *usage)
+{
+    struct buf text;
+
+    buf_init(&text, PRINT_BYTES_MAX);
+    buf_printf(&text, "usage: %s\n\n", usage);
+    for (size_t i = 0; i < line->option_count; i++) {
+        const struct command_option *option = &line->options[i];
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "--%s%s%s", option->name,
+            option->argument != NULL ? " " : "", option->argument != NULL ? option->argument : "");
+        buf_printf(&text, "  %-26s %s\n", name, option->help);
+    }
+    if (line->option_count > 0)
+        buf_append_char(&text, '\n');
+    buf_printf(&text, "  %-26s %s\n", "--config FILE", "Read settings from this file");
+    config_help(&text);
+    return cmd_print(&text);
+}
+
+bool
+cmd_start(struct config *config, struct command_line *line, const char *usage,
+    enum exit_code *ret_code)
+{
+    struct error error = {.code = OK};
+    enum err err = config_init(config, &error);
+
+    if (err == OK)
+        err = config_load(config, line, cmd_environment(), &error);
+    if (err == OK && !line->asks_help)
+        return true;
+    *ret_code = err != OK ? cmd_fail(&error) : print_help(line, usage);
+    /* Whatever could not be read of the settings is wrong use. */
+    if (err == ERR_IO)
+        *ret_code = EXIT_USAGE;
+    config_done(config);
+    return false;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands, as the table in main.c names them. Each returns the exit code.
+ */
+#ifndef CLI_CMD_H
+#define CLI_CMD_H
+
+#include "cli/config.h"
+
+enum exit_code {
+    EXIT_STOPPED = 0, /* done, or stopped as asked */
+    EXIT_FAILED = 1,  /* something failed while running */
+    EXIT_USAGE = 2,   /* wrong use or configuration */
+};
+
+/* argc and argv: what follows the command's words. */
+enum exit_code cmd_serve(int argc, const char *const *argv);
+enum exit_code cmd_key_create(int argc, const char *const *argv);
+enum exit_code cmd_config_check(int argc, const char *const *argv);
+enum exit_code cmd_config_show(int argc, const char *const *argv);
+enum exit_code cmd_help(int argc, const char *const *argv);
+enum exit_code cmd_version(int argc, const char *const *argv);
+
+/* Read the settings, or say what is wrong with them, or answer --help: true when the command is to
+ * go on, else *ret_code is what to return and config needs no config_done. */
+bool cmd_start(struct config *config, struct command_line *line, const char *usage,
+    enum exit_code *ret_code);
+
+const char *const *cmd_environment(void);
+
+/* One line on standard error; the code that goes with it. */
+enum exit_code cmd_fail(const struct error *error);
+/* Write it all to standard output. */
+enum exit_code cmd_print(struct buf *buf);
+
+/* The manual page and the overview, from the table of settings. */
+void manual_page(struct buf *buf);
+void manual_overview(struct buf *buf);
+/* packaging/usher.conf: every setting with its default, commented out. */
+void manual_example(struct buf *buf);
+
+#endif
