@@ -77,6 +77,33 @@ a_pause_does_not_save_up_starts(void **state)
     assert_true(pacing_ready(&pacing, later).us > later.us);
 }
 
+static void
+another_rate_holds_from_the_last_start_on(void **state)
+{
+    static const struct {
+        double before;
+        double after;
+        int64_t wait_us; /* after the last start */
+    } cases[] = {
+        {0.1, 10, US_PER_S / 10},
+        {10, 0.1, 10 * US_PER_S},
+        {0, 2, US_PER_S / 2},
+        {2, 0, 0},
+        {5, 5, US_PER_S / 5},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct pacing pacing = {0};
+        struct instant now = {100 * US_PER_S};
+
+        pacing_set(&pacing, cases[i].before);
+        pacing_take(&pacing, now);
+        pacing_set(&pacing, cases[i].after);
+        assert_int_equal(pacing_ready(&pacing, now).us, now.us + cases[i].wait_us);
+    }
+}
+
 int
 main(void)
 {
@@ -85,6 +112,7 @@ main(void)
         cmocka_unit_test(without_a_rate_nothing_waits),
         cmocka_unit_test(who_must_wait_is_told_the_slot),
         cmocka_unit_test(a_pause_does_not_save_up_starts),
+        cmocka_unit_test(another_rate_holds_from_the_last_start_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

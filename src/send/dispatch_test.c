@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "send/dispatch.h"
 
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "os/metrics.h"
 #include "store/events.h"
 #include "store/hooks.h"
 #include "support/sending.h"
@@ -413,6 +416,73 @@ a_deleted_hook_leaves_nothing_behind(void **state)
     world_close(&world);
 }
 
+static void
+on_erasure_heard(struct erasure *erasure)
+{
+    erasure->attendee_pk = -1;
+}
+
+static void
+erase(struct world *world, struct erasure *erasure, int64_t attendee_pk)
+{
+    char sql[64];
+
+    (void)snprintf(sql, sizeof(sql), "DELETE FROM attendee WHERE attendee_pk = %d",
+        (int)attendee_pk);
+    execute(world, sql);
+    *erasure = (struct erasure){
+        .attendee_pk = attendee_pk,
+        .reply = loop_mailbox(world->loop),
+        .done = on_erasure_heard,
+    };
+    dispatch_erased(world->set, erasure);
+    look(world, 4);
+    assert_int_equal(erasure->attendee_pk, -1);
+}
+
+static void
+who_is_erased_is_not_told_any_more_though_they_are_in_hand(void **state)
+{
+    struct world world;
+    struct gate before;
+    struct gate behind;
+    struct erasure erasure;
+
+    (void)state;
+    world_open_with(&world, 1);
+    world.max_in_flight = 2;
+    int64_t hook = perform(&world, make_hook, 1);
+    perform(&world, make_members, 10);
+    tell_hook(&world, hook, 77);
+    erase(&world, &erasure, 10);
+    assert_int_equal(answer_all(&world, 200), 9);
+
+    /* The lane's news lie in the mailbox; then the members are read, but not handed over. */
+    perform(&world, tell, 78);
+    int64_t reads = metric_get(METRIC_store_reads_total);
+    dispatch_wake(world.set, &hook, 1);
+    while (metric_get(METRIC_store_reads_total) == reads && world.dispatch->reads == 0)
+        look(&world, 1);
+    while (metric_get(METRIC_store_reads_total) == reads)
+        (void)sched_yield();
+    gate_submit(&world, &before, false);
+    gate_reach(&before);
+    look(&world, 4);
+    assert_int_equal(world.dispatch->reads, 1);
+    gate_submit(&world, &behind, false);
+    gate_open(&before);
+    gate_reach(&behind);
+    erase(&world, &erasure, 9);
+    assert_int_equal(world.dispatch->reads, 1);
+    gate_open(&behind);
+    gate_end(&world, &before);
+    gate_end(&world, &behind);
+    pump(&world);
+    assert_int_equal(answer_all(&world, 200), 8);
+    assert_int_equal(perform(&world, count_open, 0), 0);
+    world_close(&world);
+}
+
 static enum err
 cancel_webinar(struct act *act, struct engine *engine)
 {
@@ -480,6 +550,7 @@ main(void)
         cmocka_unit_test(a_change_during_the_reading_of_the_hook_is_not_lost),
         cmocka_unit_test(a_change_while_gone_is_being_written_does_not_open_the_lane),
         cmocka_unit_test(a_deleted_hook_leaves_nothing_behind),
+        cmocka_unit_test(who_is_erased_is_not_told_any_more_though_they_are_in_hand),
         cmocka_unit_test(a_cancelled_webinar_is_let_go_in_mid_flight_and_the_others_go_on),
     };
 

@@ -220,7 +220,7 @@ members_done(struct store_call *call)
     } else if (call->err != OK) {
         fanout->next_pos = chunk->base;
         chunk_free(chunk);
-        lane_unread(lane);
+        lane_hold_off(lane);
     } else {
         fanout_attach(fanout, chunk);
     }

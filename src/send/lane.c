@@ -100,7 +100,7 @@ lane_dirty(struct lane *lane, bool at_once)
 }
 
 void
-lane_unread(struct lane *lane)
+lane_hold_off(struct lane *lane)
 {
     lane->ask_next = instant_add_us(dispatch_now(lane->dispatch), LANE_AGAIN_US);
 }
@@ -255,7 +255,7 @@ lane_take_hook(struct lane *lane, struct lane_read *read)
         return;
     }
     lane->wants_read = true;
-    lane_unread(lane);
+    lane_hold_off(lane);
 }
 
 /* --- reading --- */
@@ -300,7 +300,7 @@ static void
 lane_misses(struct lane *lane)
 {
     lane->wants_read = true;
-    lane_unread(lane);
+    lane_hold_off(lane);
 }
 
 static void
@@ -538,7 +538,7 @@ lane_ask(struct lane *lane, struct instant now)
     if (err == ERR_BUSY)
         dispatch_refused(lane->dispatch, now);
     else if (err != OK)
-        lane_unread(lane);
+        lane_hold_off(lane);
     lane_update(lane, now);
 }
 

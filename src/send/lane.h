@@ -92,7 +92,7 @@ void lane_update(struct lane *lane, struct instant now);
 /* Its turn to submit the reads that it wants. */
 void lane_ask(struct lane *lane, struct instant now);
 /* The store failed: ask it nothing for a while. */
-void lane_unread(struct lane *lane);
+void lane_hold_off(struct lane *lane);
 /* It has something to be flushed; at_once: not only at the next beat. */
 void lane_dirty(struct lane *lane, bool at_once);
 /* Start one attempt; false when nothing may start now. */
