@@ -194,7 +194,10 @@ static void
 health_set(struct store *store, enum err err, const struct error *error)
 {
     CHECK(pthread_mutex_lock(&store->health_mutex) == 0);
-    store->health = err == OK ? (struct error){.code = OK} : *error;
+    if (err == OK)
+        store->health = (struct error){.code = OK};
+    else
+        store->health = *error;
     CHECK(pthread_mutex_unlock(&store->health_mutex) == 0);
     metric_add(err == OK ? METRIC_store_commits_total : METRIC_store_failures_total, 1);
 }
