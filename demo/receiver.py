@@ -141,9 +141,10 @@ class Connection(asyncio.Protocol):
             self.transport.close()
 
 
-async def listen(answer, port=0):
-    """Serves answer(Request) -> Reply on the loop that runs; returns (server, connections)."""
-    connections = set()
+async def listen(answer, port=0, connections=None):
+    """Serves answer(Request) -> Reply on the loop that runs; returns (server, connections), where
+    the second is the set of those that are open."""
+    connections = set() if connections is None else connections
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(answer, connections), "127.0.0.1", port, backlog=4096)
     return server, connections

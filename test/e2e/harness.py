@@ -83,6 +83,16 @@ class Call:
         return self.headers["x-usher-reason"]
 
 
+class Connections(set):
+    """Those that are open; counts all that ever were."""
+
+    total = 0
+
+    def add(self, connection):
+        super().add(connection)
+        self.total += 1
+
+
 class HookServer:
     """An endpoint in a thread. Each path has its own list of calls, and its own way to answer:
     answers[name] is a function from a Call to a Reply."""
@@ -91,7 +101,7 @@ class HookServer:
         self.loop = asyncio.new_event_loop()
         self.calls = collections.defaultdict(list)
         self.answers = {}
-        self.server, self.connections, self.port = None, set(), 0
+        self.server, self.connections, self.port = None, Connections(), 0
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self.up()
@@ -100,7 +110,7 @@ class HookServer:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE)
 
     def up(self):
-        self.server, self.connections = self.run(receiver.listen(self.answer, self.port))
+        self.server, _ = self.run(receiver.listen(self.answer, self.port, self.connections))
         self.port = self.server.sockets[0].getsockname()[1]
 
     def down(self):

@@ -82,6 +82,16 @@ class FanOut(TestCase):
         self.assertEqual({call.title for call in calls}, {"Next"})
         self.assertEqual(len({call.email for call in calls}), 30)
 
+    def test_connections_are_used_again(self):
+        hook = self.hook(maxInFlight=8)
+        self.webinar(mangoes=[self.mango(people=self.people(10, "warm"))])
+        self.arrived(hook, 10)
+        before = self.hooks.connections.total
+        self.webinar(mangoes=[self.mango(people=self.people(400))])
+        self.arrived(hook, 410)
+        # As many as are in flight at a time, and not one for each call.
+        self.assertLessEqual(self.hooks.connections.total - before, 8)
+
     def test_who_leaves_one_of_three_mangoes_meanwhile_is_told_once(self):
         """The endpoint holds the fan-out up while people leave, from the first and the last."""
         hook = self.hook(maxInFlight=1)
