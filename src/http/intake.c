@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/intake.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -98,9 +97,9 @@ is_sane_id(struct str id)
 static struct str
 request_id(struct arena *arena, struct str given, uint64_t number)
 {
-    if (is_sane_id(given))
-        return arena_copy(arena, given);
-    return arena_printf(arena, "req_%016" PRIx64, number);
+    char text[HTTP_REQUEST_ID_BYTES];
+
+    return arena_copy(arena, is_sane_id(given) ? given : http_request_id_format(number, text));
 }
 
 static bool

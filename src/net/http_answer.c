@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/http_answer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,14 @@ static const struct status_name {
     {505, {"HTTP Version Not Supported", 26}},
     {507, {"Insufficient Storage", 20}},
 };
+
+struct str
+http_request_id_format(uint64_t number, char ret_text[HTTP_REQUEST_ID_BYTES])
+{
+    int len = snprintf(ret_text, HTTP_REQUEST_ID_BYTES, "req_%016" PRIx64, number);
+
+    return (struct str){ret_text, (size_t)len};
+}
 
 struct str
 http_status_name(int status)

@@ -34,6 +34,11 @@ struct http_answer_frame {
 
 void http_date_format(struct walltime at, char ret_text[HTTP_DATE_TEXT_BYTES]);
 
+/* "req_" and 16 hex digits: names an answer, so that a person can ask about it. */
+#define HTTP_REQUEST_ID_BYTES 21
+
+struct str http_request_id_format(uint64_t number, char ret_text[HTTP_REQUEST_ID_BYTES]);
+
 /* "Not Found"; "" for a status without a name. */
 struct str http_status_name(int status);
 

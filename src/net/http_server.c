@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "net/http_server_connection.h"
 #include "os/metrics.h"
+#include "os/random.h"
 
 /* A storm of new connections must not keep those that are open from being served. */
 #define ACCEPTS_PER_TURN 64
@@ -27,6 +28,15 @@
 #define SLOT_ARENA_BYTES_KEPT (64 * 1024)
 
 /* ---- shared by the connections ---- */
+
+struct str
+server_request_id(char ret_text[HTTP_REQUEST_ID_BYTES])
+{
+    uint64_t number;
+
+    random_bytes(&number, sizeof(number));
+    return http_request_id_format(number, ret_text);
+}
 
 struct str
 server_date(struct http_server *server)
@@ -152,9 +162,11 @@ on_accept_again(void *arg)
 static void
 connection_turn_away(struct http_server *server, int fd)
 {
-    static const struct http_field fields[] = {
-        {{"Content-Type", 12}, {"application/problem+json", 24}},
-        {{"Retry-After", 11}, {"1", 1}},
+    char id[HTTP_REQUEST_ID_BYTES];
+    const struct http_field fields[] = {
+        {STR("Content-Type"), STR("application/problem+json")},
+        {STR("X-Request-Id"), server_request_id(id)},
+        {STR("Retry-After"), STR("1")},
     };
     struct http_answer answer = {.status = 503,
         .fields = fields,

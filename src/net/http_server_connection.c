@@ -159,8 +159,10 @@ answer_write(struct connection *connection, const struct http_answer *answer)
 static void
 connection_refuse(struct connection *connection, int status, const char *detail)
 {
-    static const struct http_field fields[] = {
-        {{"Content-Type", 12}, {"application/problem+json", 24}},
+    char id[HTTP_REQUEST_ID_BYTES];
+    const struct http_field fields[] = {
+        {STR("Content-Type"), STR("application/problem+json")},
+        {STR("X-Request-Id"), server_request_id(id)},
     };
     struct http_answer answer = {.status = status,
         .fields = fields,

@@ -126,6 +126,7 @@ struct http_server {
 };
 
 struct str server_date(struct http_server *server);
+struct str server_request_id(char ret_text[HTTP_REQUEST_ID_BYTES]); /* a fresh one */
 /* Look after the time-outs not later than this. */
 void server_tick_by(struct http_server *server, struct instant due);
 struct http_slot *server_slot_take(struct http_server *server); /* NULL: no memory */

@@ -131,6 +131,19 @@ class Http(TestCase):
             b"Content-Type: application/json", b"Expect: 100-continue")
         self.assertEqual(self.statuses(self.raw(refused)), [413])
 
+    def test_every_answer_has_an_id_to_ask_about(self):
+        close = b"Connection: close"
+        for name, request in {
+            "an answer": self.head(close, first=b"GET /healthz HTTP/1.1"),
+            "nothing there": self.head(close, first=b"GET /nowhere HTTP/1.1"),
+            "no key": self.head(close, b"Content-Length: 0"),
+            "a doubt about framing": self.head(b"Content-Length: 1", b"Content-Length: 2"),
+            "too long a head": self.head(b"A: " + b"x" * 17000),
+        }.items():
+            with self.subTest(name):
+                ids = re.findall(rb"(?i)\r\nx-request-id: (req_[0-9a-f]{16})\r\n", self.raw(request))
+                self.assertEqual(len(ids), 1)
+
     def test_requests_may_be_sent_one_after_the_other_at_once(self):
         one = self.head(first=b"GET /healthz HTTP/1.1")
         last = self.head(b"Connection: close", first=b"GET /nowhere HTTP/1.1")
