@@ -469,6 +469,8 @@ build(struct wire *wire, const struct config *config, struct error *reterr)
     if (err == OK)
         err = zones_new(NULL, &wire->zones, reterr);
     if (err == OK)
+        log_info("zones.opened", log_str("version", zones_version(wire->zones)));
+    if (err == OK)
         err = build_tls(wire, config, reterr);
     if (err == OK)
         err = build_store(wire, config, reterr);

@@ -11,8 +11,6 @@
 
 #include <stdbool.h>
 
-#include "base/str.h"
-
 enum outcome {
     OUTCOME_ACCEPTED, /* the delivery is done */
     OUTCOME_RETRY,    /* later, by the schedule */
@@ -22,12 +20,5 @@ enum outcome {
 /* has_answer: an answer arrived whole; else status is not looked at, since a 200 that broke off
  * may be the start of something else. */
 enum outcome outcome_of(bool has_answer, int status);
-
-/* Does this answer ask for a slower pace? 429 and 503. */
-bool outcome_slows(bool has_answer, int status);
-
-/* Stored and shown: "accepted", "retry", "gone". */
-const char *outcome_name(enum outcome outcome);
-MUST_CHECK enum err outcome_parse(struct str name, enum outcome *ret);
 
 #endif

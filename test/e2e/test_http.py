@@ -141,8 +141,8 @@ class Http(TestCase):
             "too long a head": self.head(b"A: " + b"x" * 17000),
         }.items():
             with self.subTest(name):
-                ids = re.findall(rb"(?i)\r\nx-request-id: (req_[0-9a-f]{16})\r\n", self.raw(request))
-                self.assertEqual(len(ids), 1)
+                received = self.raw(request).lower()
+                self.assertEqual(len(re.findall(rb"\r\nx-request-id: req_\w+\r\n", received)), 1)
 
     def test_requests_may_be_sent_one_after_the_other_at_once(self):
         one = self.head(first=b"GET /healthz HTTP/1.1")
