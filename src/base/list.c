@@ -24,14 +24,14 @@ link_remove(struct link *link)
     link_init(link);
 }
 
-static void
-put_between(struct link *link, struct link *prev, struct link *next)
+void
+link_insert_after(struct link *link, struct link *after)
 {
     CHECK(link_is_alone(link));
-    link->prev = prev;
-    link->next = next;
-    prev->next = link;
-    next->prev = link;
+    link->prev = after;
+    link->next = after->next;
+    after->next->prev = link;
+    after->next = link;
 }
 
 void
@@ -61,13 +61,13 @@ list_last(const struct list *list)
 void
 list_append(struct list *list, struct link *link)
 {
-    put_between(link, list->head.prev, &list->head);
+    link_insert_after(link, list->head.prev);
 }
 
 void
 list_prepend(struct list *list, struct link *link)
 {
-    put_between(link, &list->head, list->head.next);
+    link_insert_after(link, &list->head);
 }
 
 struct link *

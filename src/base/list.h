@@ -37,6 +37,8 @@ void list_prepend(struct list *list, struct link *link); /* link must be alone *
 struct link *list_take_first(struct list *list);         /* and remove it; NULL when empty */
 
 void link_init(struct link *link);
+/* link must be alone; after is in a list, or is its head. */
+void link_insert_after(struct link *link, struct link *after);
 void link_remove(struct link *link); /* alone afterwards; may be alone already */
 bool link_is_alone(const struct link *link);
 

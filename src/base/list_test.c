@@ -51,6 +51,11 @@ elements_keep_their_order(void **state)
     link_remove(&elements[2].link);
     link_remove(&elements[2].link);
     assert_numbers(&list, (const int[]){1}, 1);
+    link_insert_after(&elements[2].link, &elements[1].link);
+    link_insert_after(&elements[0].link, &elements[1].link);
+    assert_numbers(&list, (const int[]){1, 0, 2}, 3);
+    link_remove(&elements[0].link);
+    link_remove(&elements[2].link);
     assert_ptr_equal(list_take_first(&list), &elements[1].link);
     assert_null(list_take_first(&list));
     assert_true(list_is_empty(&list));

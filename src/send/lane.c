@@ -287,10 +287,7 @@ lane_add(struct lane *lane, struct lane_fanout *row)
         if (LIST_ENTRY(it, struct fanout, link)->row.sequence < row->sequence)
             after = it;
     }
-    fanout->link.prev = after;
-    fanout->link.next = after->next;
-    after->next->prev = &fanout->link;
-    after->next = &fanout->link;
+    link_insert_after(&fanout->link, after);
     lane->fanout_count++;
     return fanout;
 }
