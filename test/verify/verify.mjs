@@ -4,6 +4,7 @@
 //
 //     node verify.mjs USHER
 import { execFileSync, spawn } from "node:child_process";
+import { createPublicKey, verify as verifySignature } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -140,6 +141,23 @@ function verify(name, Library, secret, call) {
   }
 }
 
+// v1a, which neither library knows: Ed25519 by Node's own OpenSSL, under the key that the hook shows.
+function verifyPublic(publicKey, call) {
+  const key = createPublicKey({
+    format: "jwk",
+    key: { kty: "OKP", crv: "Ed25519",
+      x: Buffer.from(publicKey.replace("whpk_", ""), "base64").toString("base64url") },
+  });
+  const [version, signature] = call.headers["webhook-signature"].split(",");
+  const signed = (body) => Buffer.concat([
+    Buffer.from(`${call.headers["webhook-id"]}.${call.headers["webhook-timestamp"]}.`), body]);
+  const holds = (body) => verifySignature(
+    null, signed(body), key, Buffer.from(signature, "base64"));
+  check("v1a says so", version === "v1a");
+  check(`v1a holds for ${call.body}`, holds(call.body));
+  check("v1a does not hold for a changed body", !holds(Buffer.concat([call.body, call.body])));
+}
+
 async function run(base, server, calls) {
   const key = execFileSync(usher, ["key", "create", "--account", "verify", "--db", database], {
     encoding: "utf8",
@@ -152,6 +170,11 @@ async function run(base, server, calls) {
       event: "webinar.created.single",
     });
   }
+  const signed = await post(base, key, "/integration/webhook/webhook", {
+    hookUrl: `${place}/public`,
+    event: "webinar.created.single",
+    signature: "v1a",
+  });
   const rotated = await post(
     base, key, `/integration/webhook/webhook/${hooks.rotated.id}/rotate-secret`, {});
   const webinar = await post(base, key, "/webinars", {
@@ -163,6 +186,9 @@ async function run(base, server, calls) {
   });
   for (const person of PEOPLE) await post(base, key, `/webinars/${webinar.id}/attendees`, person);
 
+  for (const call of await arrived(server, calls, "/public", PEOPLE.length)) {
+    verifyPublic(signed.publicKey, call);
+  }
   const secrets = { plain: [hooks.plain.secret], rotated: [hooks.rotated.secret, rotated.secret] };
   for (const [hook, keys] of Object.entries(secrets)) {
     const those = await arrived(server, calls, `/${hook}`, PEOPLE.length);
