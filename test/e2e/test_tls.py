@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS on both sides: the API serves it and takes a new certificate on SIGHUP; hooks are verified."""
+"""TLS on both sides: the API takes a new certificate on SIGHUP, a hook must have a good one."""
 import contextlib
 import http.server
 import os

@@ -141,7 +141,7 @@ function verify(name, Library, secret, call) {
   }
 }
 
-// v1a, which neither library knows: Ed25519 by Node's own OpenSSL, under the key that the hook shows.
+// v1a, which neither library knows: Ed25519 by Node itself, under the key that the hook shows.
 function verifyPublic(publicKey, call) {
   const key = createPublicKey({
     format: "jwk",
