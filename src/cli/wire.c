@@ -270,7 +270,8 @@ build_loop(struct node *node, const struct config *config, struct error *reterr)
     enum err err = loop_new(node->index, &node->loop, reterr);
 
     if (err == OK)
-        err = turn_end_init(&node->port_turn_end, node->loop, on_turn_end, node);
+        /* Before the deliveries of this turn: a request must not wait for them. */
+        err = turn_end_init(&node->port_turn_end, node->loop, LOOP_TIMERS, on_turn_end, node);
     if (err == OK)
         err = timer_init(&node->drain_timer, node->loop, LOOP_TIMERS, on_drain_look, node);
     if (err != OK)

@@ -521,7 +521,8 @@ http_client_new(const struct http_client_options *options, struct http_client **
              client)) != OK ||
         (err = timer_init(&client->idle_timer, options->loop, LOOP_DELIVERY, on_idle_timer,
              client)) != OK ||
-        (err = turn_end_init(&client->turn_end, options->loop, on_turn_end, client)) != OK) {
+        (err = turn_end_init(&client->turn_end, options->loop, LOOP_DELIVERY, on_turn_end,
+             client)) != OK) {
         client_free(&client->base);
         return error_set(reterr, err, "HTTP client: out of memory");
     }

@@ -170,13 +170,14 @@ on_turn_end(evutil_socket_t fd, short what, void *arg)
 }
 
 enum err
-turn_end_init(struct turn_end *turn_end, struct loop *loop, void (*fn)(void *arg), void *arg)
+turn_end_init(struct turn_end *turn_end, struct loop *loop, enum loop_priority priority,
+    void (*fn)(void *arg), void *arg)
 {
     struct event *event = event_new(loop->base, -1, 0, on_turn_end, turn_end);
 
     if (event == NULL)
         return ERR_NOMEM;
-    CHECK(event_priority_set(event, LOOP_DELIVERY) == 0);
+    CHECK(event_priority_set(event, (int)priority) == 0);
     *turn_end = (struct turn_end){.loop = loop, .event = event, .fn = fn, .arg = arg};
     return OK;
 }

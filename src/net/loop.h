@@ -34,8 +34,8 @@ unsigned loop_index(const struct loop *loop);
 struct event_base *loop_base(struct loop *loop); /* for net/ only */
 struct mailbox *loop_mailbox(struct loop *loop); /* any thread posts here */
 
-/* Call back once at the end of this turn, when nothing of a higher priority is ready; asking again
- * in the same turn changes nothing. It must not move while in use, nor may a timer. */
+/* Call back once in this turn, when all that is ready at this priority and above has been heard;
+ * asking again in the same turn changes nothing. It must not move while in use, nor may a timer. */
 struct turn_end {
     struct loop *loop;
     struct event *event; /* owned */
@@ -44,7 +44,7 @@ struct turn_end {
 };
 
 MUST_CHECK enum err turn_end_init(struct turn_end *turn_end, struct loop *loop,
-    void (*fn)(void *arg), void *arg);
+    enum loop_priority priority, void (*fn)(void *arg), void *arg);
 void turn_end_done(struct turn_end *turn_end);
 void turn_end_ask(struct turn_end *turn_end);
 

@@ -133,7 +133,8 @@ what_is_ready_runs_by_priority_and_the_turn_ends_once(void **state)
     struct source server;
     struct source timers;
 
-    assert_int_equal(turn_end_init(&diary->turn_end, diary->loop, on_turn_end, diary), OK);
+    assert_int_equal(
+        turn_end_init(&diary->turn_end, diary->loop, LOOP_DELIVERY, on_turn_end, diary), OK);
     source_add(&delivery, diary, 'd', LOOP_DELIVERY);
     source_add(&timers, diary, 't', LOOP_TIMERS);
     source_add(&server, diary, 's', LOOP_SERVER);
@@ -158,7 +159,8 @@ an_end_of_turn_may_be_asked_for_again_and_taken_back(void **state)
 {
     struct diary *diary = *state;
 
-    assert_int_equal(turn_end_init(&diary->turn_end, diary->loop, on_turn_end, diary), OK);
+    assert_int_equal(
+        turn_end_init(&diary->turn_end, diary->loop, LOOP_DELIVERY, on_turn_end, diary), OK);
     diary->asks = 1;
     turn_end_ask(&diary->turn_end);
     assert_string_equal(diary->text, "");

@@ -445,7 +445,7 @@ dispatch_new(const struct dispatch_options *options, struct dispatch **ret, stru
     if (dispatch->flush != NULL)
         err = timer_init(&dispatch->timer, options->loop, LOOP_TIMERS, on_tick, dispatch);
     if (err == OK)
-        err = turn_end_init(&dispatch->turn_end, options->loop, on_tick, dispatch);
+        err = turn_end_init(&dispatch->turn_end, options->loop, LOOP_DELIVERY, on_tick, dispatch);
     if (err != OK) {
         dispatch_free(dispatch);
         return error_set(reterr, err, "out of memory for a dispatch");

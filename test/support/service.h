@@ -142,7 +142,8 @@ test_service_start_with(struct test_service *ts, struct service_options *options
     store_options.clock = &ts->clock.base;
     test_must(store_open(&store_options, &ts->store, &error), &error);
     test_must(loop_new(0, &ts->loop, &error), &error);
-    test_must(turn_end_init(&ts->turn_end, ts->loop, test_service_flush, &ts->port), &error);
+    test_must(turn_end_init(&ts->turn_end, ts->loop, LOOP_TIMERS, test_service_flush, &ts->port),
+        &error);
     store_port_init(&ts->port, ts->store, test_service_ask_flush, &ts->turn_end);
 
     options->loop = ts->loop;
