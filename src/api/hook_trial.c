@@ -7,12 +7,10 @@
 #include "api/api.h"
 #include "base/check.h"
 #include "domain/delivery_id.h"
-#include "domain/event.h"
 #include "domain/event_type.h"
-#include "domain/hook.h"
 #include "domain/outcome.h"
-#include "domain/signature.h"
 #include "http/service.h"
+#include "send/request.h"
 #include "store/hooks.h"
 
 /* A receiver has 30 s for the whole exchange, as in earnest. */
@@ -99,64 +97,26 @@ struct trial {
 };
 
 static enum err
-sign(struct call *call, const struct hook *hook, struct str id, struct str body, struct buf *head)
-{
-    struct secret secrets[SIGNATURE_SECRETS_MAX];
-    CLEANUP(signer_freep) struct signer *signer = NULL;
-    size_t count = 0;
-    enum err err = secret_parse(hook->secret, &secrets[count++], &call->store_call.error);
-
-    if (err == OK && hook->old_secret.ptr != NULL && hook->old_secret_until.us > call->now.us)
-        err = secret_parse(hook->old_secret, &secrets[count++], &call->store_call.error);
-    if (err == OK)
-        err = signer_new(secrets, count, &signer);
-    for (size_t i = 0; i < count; i++)
-        secret_wipe(&secrets[i]);
-    if (err == OK)
-        err = signer_sign(signer, id, call->now.us / US_PER_S, body, head);
-    return err;
-}
-
-static void
-append_field(struct buf *head, struct str name, struct str value)
-{
-    buf_append_str(head, name);
-    buf_append_literal(head, ": ");
-    buf_append_str(head, value);
-    buf_append_literal(head, "\r\n");
-}
-
-static enum err
-append_head(struct call *call, const struct hook *hook, const struct url *url, struct str body,
-    struct buf *head)
+append_head(struct call *call, const struct hook *hook, const struct trial *trial, struct buf *head)
 {
     const struct delivery_id id = {.event = id_make(call->api->ids, call->now), .hook = hook->id};
+    CLEANUP(signer_freep) struct signer *signer = NULL;
     char id_text[DELIVERY_ID_TEXT_BYTES];
-    struct str id_str = {id_text, delivery_id_format(&id, id_text)};
-    enum err err = OK;
+    const struct request_detail detail = {
+        .reason = EVENT_TEST,
+        .attempt = 1,
+        .id = {id_text, delivery_id_format(&id, id_text)},
+        .timestamp_s = call->now.us / US_PER_S,
+        .body = trial->exchange.body,
+    };
+    struct walltime until;
+    enum err err = request_signer(hook, call->now, &signer, &until, &call->store_call.error);
 
-    buf_printf(head, "POST %.*s HTTP/1.1\r\nHost: ", STR_FMT(url->target));
-    url_append_authority(url, head);
-    buf_printf(head, "\r\nUser-Agent: %s\r\nContent-Type: application/json\r\n",
-        call->api->user_agent);
-    if (url->user_info.ptr != NULL) {
-        buf_append_literal(head, "Authorization: ");
-        err = url_append_basic(url, head);
-        buf_append_literal(head, "\r\n");
-    }
-    for (size_t i = 0; i < hook->header_count; i++)
-        append_field(head, hook->headers[i].name, hook->headers[i].value);
-    append_field(head, STR("x-usher-event"), hook->event);
-    append_field(head, STR("x-usher-reason"), str_from(event_reason_name(EVENT_TEST)));
-    append_field(head, STR("x-usher-sequence"), STR("0"));
-    append_field(head, STR("x-usher-attempt"), STR("1"));
-    append_field(head, STR("webhook-id"), id_str);
-    buf_printf(head, "webhook-timestamp: %lld\r\nContent-Length: %zu\r\nwebhook-signature: ",
-        (long long)(call->now.us / US_PER_S), body.len);
     if (err == OK)
-        err = sign(call, hook, id_str, body, head);
-    buf_append_literal(head, "\r\n\r\n");
-    return err == OK && buf_is_full(head) ? ERR_NOMEM : err;
+        err = request_head_start(hook, &trial->url, call->api->user_agent, head);
+    if (err == OK)
+        err = request_head_end(&detail, signer, head);
+    return err;
 }
 
 static enum err
@@ -165,15 +125,14 @@ build(struct call *call, const struct hook *hook, struct trial *trial)
     const struct event_type *type = event_type_find(hook->event);
     struct error *error = &call->store_call.error;
     struct buf head;
-    enum err err = url_parse(hook->url, &call->arena, &trial->url, error);
+    enum err err = request_url(hook, &call->arena, &trial->url, error);
 
     if (err != OK || type == NULL)
         return error_set(error, ERR_IO, "a stored hook has no URL or event that can be read");
-    trial->url.user_info = hook->user_info;
     trial->exchange.body =
         hook->phone_format == PHONE_NUMBER ? type->sample : type->sample_phone_string;
     buf_init(&head, TRIAL_HEAD_BYTES_MAX);
-    err = append_head(call, hook, &trial->url, trial->exchange.body, &head);
+    err = append_head(call, hook, trial, &head);
     if (err == OK)
         trial->exchange.head = arena_copy(&call->arena, buf_str(&head));
     buf_done(&head);

@@ -11,6 +11,7 @@
 #include "os/log.h"
 #include "os/metrics.h"
 #include "send/dispatch_inside.h"
+#include "send/request.h"
 
 /* The texts of an event's snapshot, which may have 1 MiB, and of a person, escaped; and a head with
  * 20 long headers. */
@@ -68,7 +69,6 @@ attempt_head(struct attempt *attempt)
 {
     const struct fanout *fanout = attempt->chunk->fanout;
     struct lane *lane = attempt->lane;
-    struct buf *head = &attempt->head;
     const struct delivery_id id = {
         .event = fanout->row.event_id,
         .hook = lane->hook_id,
@@ -76,29 +76,19 @@ attempt_head(struct attempt *attempt)
         .sequence = fanout->row.sequence,
     };
     char id_text[DELIVERY_ID_TEXT_BYTES];
-    struct str id_str = {id_text, delivery_id_format(&id, id_text)};
-    int64_t timestamp_s = attempt->started_at.us / US_PER_S;
-    enum err err;
+    const struct request_detail detail = {
+        .reason = fanout->row.reason,
+        .sequence = fanout->row.sequence,
+        .attempt = attempt->chunk->attempts + 1,
+        .id = {id_text, delivery_id_format(&id, id_text)},
+        .timestamp_s = attempt->started_at.us / US_PER_S,
+        .body = buf_str(&attempt->body),
+    };
 
-    buf_append_str(head, buf_str(&lane->head));
-    buf_append_literal(head, "x-usher-reason: ");
-    buf_append_str(head, str_from(event_reason_name(fanout->row.reason)));
-    buf_append_literal(head, "\r\nx-usher-sequence: ");
-    buf_append_int(head, fanout->row.sequence);
-    buf_append_literal(head, "\r\nx-usher-attempt: ");
-    buf_append_int(head, (int64_t)attempt->chunk->attempts + 1);
-    buf_append_literal(head, "\r\nwebhook-id: ");
-    buf_append_str(head, id_str);
-    buf_append_literal(head, "\r\nwebhook-timestamp: ");
-    buf_append_int(head, timestamp_s);
-    buf_append_literal(head, "\r\nwebhook-signature: ");
-    err = signer_sign(lane->signer, id_str, timestamp_s, buf_str(&attempt->body), head);
-    buf_append_literal(head, "\r\nContent-Length: ");
-    buf_append_int(head, (int64_t)attempt->body.len);
-    buf_append_literal(head, "\r\n\r\n");
-    if (err == OK && (buf_is_full(head) || buf_is_full(&attempt->body)))
-        err = ERR_NOMEM;
-    return err;
+    if (buf_is_full(&attempt->body))
+        return ERR_NOMEM;
+    buf_append_str(&attempt->head, buf_str(&lane->head));
+    return request_head_end(&detail, lane->signer, &attempt->head);
 }
 
 static void

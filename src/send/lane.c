@@ -11,6 +11,7 @@
 #include "send/dispatch_inside.h"
 #include "send/fanout.h"
 #include "send/lane_read.h"
+#include "send/request.h"
 
 #define LANE_HEAD_BYTES_MAX ((size_t)128 * 1024)
 #define LANE_HOOK_BYTES_MAX ((size_t)1024 * 1024)
@@ -113,103 +114,40 @@ lane_is_over(const struct lane *lane, struct instant now)
 
 /* --- the hook --- */
 
-static void
-lane_head(struct lane *lane, const struct hook *hook, const struct url *url)
-{
-    struct buf *head = &lane->head;
-
-    buf_clear(head);
-    buf_append_literal(head, "POST ");
-    buf_append_str(head, url->target);
-    buf_append_literal(head, " HTTP/1.1\r\nHost: ");
-    url_append_authority(url, head);
-    buf_append_literal(head, "\r\nUser-Agent: ");
-    buf_append_str(head, str_from(lane->dispatch->options.user_agent));
-    buf_append_literal(head, "\r\nContent-Type: application/json\r\n");
-    if (url->user_info.ptr != NULL) {
-        size_t before = head->len;
-
-        buf_append_literal(head, "Authorization: ");
-        if (url_append_basic(url, head) == OK)
-            buf_append_literal(head, "\r\n");
-        else
-            head->len = before;
-    }
-    for (size_t i = 0; i < hook->header_count; i++) {
-        buf_append_str(head, hook->headers[i].name);
-        buf_append_literal(head, ": ");
-        buf_append_str(head, hook->headers[i].value);
-        buf_append_literal(head, "\r\n");
-    }
-    buf_append_literal(head, "x-usher-event: ");
-    buf_append_str(head, hook->event);
-    buf_append_literal(head, "\r\n");
-}
-
-static enum err
-lane_signer(struct lane *lane, const struct hook *hook, struct walltime now, struct error *reterr)
-{
-    struct secret secrets[SIGNATURE_SECRETS_MAX] = {0};
-    struct signer *signer = NULL;
-    size_t count = 0;
-    enum err err = secret_parse(hook->secret, &secrets[count++], reterr);
-
-    lane->signer_until = (struct walltime){0};
-    if (err == OK && hook->old_secret.ptr != NULL && hook->old_secret_until.us > now.us) {
-        lane->signer_until = hook->old_secret_until;
-        err = secret_parse(hook->old_secret, &secrets[count++], reterr);
-    }
-    if (err == OK)
-        err = signer_new(secrets, count, &signer);
-    for (size_t i = 0; i < count; i++)
-        secret_wipe(&secrets[i]);
-    if (err == OK) {
-        signer_free(lane->signer);
-        lane->signer = signer;
-    }
-    return err;
-}
-
 /* Take over what the hook says. Its endpoint is replaced once nothing of the old is in flight. */
 static enum err
 lane_configure(struct lane *lane, const struct hook *hook, struct error *reterr)
 {
-    struct buf full;
-    struct url url;
-    struct str text = hook->url;
+    const struct dispatch_options *options = &lane->dispatch->options;
+    CLEANUP(signer_freep) struct signer *signer = NULL;
+    struct walltime until = {0};
     struct http_endpoint *endpoint;
-    enum err err;
+    struct url url;
+    enum err err = request_url(hook, &lane->hook_arena, &url, reterr);
 
-    buf_init(&full, URL_BYTES_MAX * 2);
-    if (hook->user_info.ptr != NULL) {
-        size_t host = str_find(hook->url, '/', 0) + 2;
+    if (err == OK)
+        err = request_signer(hook, dispatch_walltime(lane->dispatch), &signer, &until, reterr);
+    buf_clear(&lane->head);
+    if (err == OK)
+        err = request_head_start(hook, &url, options->user_agent, &lane->head);
+    if (err == OK)
+        err = http_endpoint_new(options->client, &url, (unsigned)hook->max_in_flight, &endpoint);
+    if (err != OK)
+        return err;
 
-        buf_append_str(&full, str_slice(hook->url, 0, host));
-        buf_append_str(&full, hook->user_info);
-        buf_append_char(&full, '@');
-        buf_append_str(&full, str_slice(hook->url, host, hook->url.len));
-        text = buf_str(&full);
-    }
-    err = url_parse(text, &lane->hook_arena, &url, reterr);
-    if (err == OK)
-        err = lane_signer(lane, hook, dispatch_walltime(lane->dispatch), reterr);
-    if (err == OK)
-        err = http_endpoint_new(lane->dispatch->options.client, &url, (unsigned)hook->max_in_flight,
-            &endpoint);
-    if (err == OK) {
-        lane_head(lane, hook, &url);
-        if (lane->endpoint == NULL)
-            window_init(&lane->window, (unsigned)hook->max_in_flight);
-        else
-            window_set_max(&lane->window, (unsigned)hook->max_in_flight);
-        http_endpoint_free(lane->endpoint);
-        lane->endpoint = endpoint;
-        lane->hook_id = hook->id;
-        lane->phone_format = hook->phone_format;
-        pacing_set(&lane->pacing, hook->rate_limit);
-    }
-    buf_done(&full);
-    return err;
+    if (lane->endpoint == NULL)
+        window_init(&lane->window, (unsigned)hook->max_in_flight);
+    else
+        window_set_max(&lane->window, (unsigned)hook->max_in_flight);
+    http_endpoint_free(lane->endpoint);
+    signer_free(lane->signer);
+    lane->endpoint = endpoint;
+    lane->signer = TAKE(signer);
+    lane->signer_until = until;
+    lane->hook_id = hook->id;
+    lane->phone_format = hook->phone_format;
+    pacing_set(&lane->pacing, hook->rate_limit);
+    return OK;
 }
 
 /* Nothing starts until the hook is changed, which may be never: so nothing is kept in hand either.
