@@ -184,44 +184,24 @@ show_consultation(struct call *call, struct engine *engine)
 }
 
 static enum err
+write_listed_booking(struct call *call, struct engine *engine, struct json_writer *writer,
+    const struct webinar *webinar)
+{
+    struct booking booking = {.webinar = *webinar};
+    enum err err = booking_fill(call, engine, &booking);
+
+    if (err == OK) {
+        json_object_open(writer);
+        write_booking(call, writer, &booking);
+        json_object_close(writer);
+    }
+    return err;
+}
+
+static enum err
 list_consultations(struct call *call, struct engine *engine)
 {
-    struct webinar_query query = {.account_pk = call->account_pk, .kind = WEBINAR_CONSULTATION};
-    struct webinar_list list;
-    struct json_writer writer;
-    struct page page;
-    size_t shown;
-    bool is_page_right = call_page(call, &page) == OK;
-    enum err err;
-
-    call_query_time(call, STR("from"), &query.from);
-    call_query_time(call, STR("to"), &query.to);
-    call_query_time(call, STR("after"), &query.created_after);
-    call_query_time(call, STR("before"), &query.created_before);
-    call_query_id(call, STR("mango"), &query.mango_id);
-    if (!is_page_right || call->faults.count > 0)
-        return call_refuse(call);
-    query.before_pk = page.before_pk;
-    query.limit = page.limit + 1;
-    err = webinar_list(engine, &query, &call->arena, &list, &call->store_call.error);
-    if (err != OK)
-        return err;
-
-    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
-    writer = call_answer(call, 200);
-    page_open(&writer);
-    for (size_t i = 0; i < shown; i++) {
-        struct booking booking = {.webinar = list.list[i]};
-
-        err = booking_fill(call, engine, &booking);
-        if (err != OK)
-            return err;
-        json_object_open(&writer);
-        write_booking(call, &writer, &booking);
-        json_object_close(&writer);
-    }
-    page_close(call, &writer, list.count > shown, shown > 0 ? list.list[shown - 1].pk : 0);
-    return OK;
+    return answer_webinars(call, engine, WEBINAR_CONSULTATION, write_listed_booking);
 }
 
 static bool

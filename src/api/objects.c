@@ -359,6 +359,41 @@ answer_attendees(struct call *call, struct engine *engine, struct attendee_query
 }
 
 enum err
+answer_webinars(struct call *call, struct engine *engine, enum webinar_kind kind,
+    enum err (*write_row)(struct call *call, struct engine *engine, struct json_writer *writer,
+        const struct webinar *webinar))
+{
+    struct webinar_query query = {.account_pk = call->account_pk, .kind = kind};
+    struct webinar_list list;
+    struct json_writer writer;
+    struct page page;
+    size_t shown;
+    bool is_page_right = call_page(call, &page) == OK;
+    enum err err;
+
+    call_query_time(call, STR("from"), &query.from);
+    call_query_time(call, STR("to"), &query.to);
+    call_query_time(call, STR("after"), &query.created_after);
+    call_query_time(call, STR("before"), &query.created_before);
+    call_query_id(call, STR("mango"), &query.mango_id);
+    if (!is_page_right || call->faults.count > 0)
+        return call_refuse(call);
+    query.before_pk = page.before_pk;
+    query.limit = page.limit + 1;
+    err = webinar_list(engine, &query, &call->arena, &list, &call->store_call.error);
+    if (err != OK)
+        return err;
+
+    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
+    writer = call_answer(call, 200);
+    page_open(&writer);
+    for (size_t i = 0; err == OK && i < shown; i++)
+        err = write_row(call, engine, &writer, &list.list[i]);
+    page_close(call, &writer, list.count > shown, shown > 0 ? list.list[shown - 1].pk : 0);
+    return err;
+}
+
+enum err
 path_mango(struct call *call, struct engine *engine, struct mango *ret)
 {
     struct id id;

@@ -72,6 +72,12 @@ MUST_CHECK enum err tell_audience(struct call *call, struct engine *engine,
 MUST_CHECK enum err answer_attendees(struct call *call, struct engine *engine,
     struct attendee_query *query);
 
+/* Pages of webinars or of consultations, each written by write_row as an object. */
+MUST_CHECK enum err answer_webinars(struct call *call, struct engine *engine,
+    enum webinar_kind kind,
+    enum err (*write_row)(struct call *call, struct engine *engine, struct json_writer *writer,
+        const struct webinar *webinar));
+
 /* Path parameters. */
 MUST_CHECK enum err path_mango(struct call *call, struct engine *engine, struct mango *ret);
 MUST_CHECK enum err path_attendee(struct call *call, struct engine *engine, size_t param,

@@ -140,45 +140,25 @@ show_webinar(struct call *call, struct engine *engine)
 }
 
 static enum err
+write_listed_webinar(struct call *call, struct engine *engine, struct json_writer *writer,
+    const struct webinar *webinar)
+{
+    struct mango_list mangoes;
+    enum err err =
+        mango_list_of_webinar(engine, webinar->pk, &call->arena, &mangoes, &call->store_call.error);
+
+    if (err == OK) {
+        json_object_open(writer);
+        write_webinar(call, writer, webinar, &mangoes);
+        json_object_close(writer);
+    }
+    return err;
+}
+
+static enum err
 list_webinars(struct call *call, struct engine *engine)
 {
-    struct webinar_query query = {.account_pk = call->account_pk, .kind = WEBINAR_MANY};
-    struct webinar_list list;
-    struct json_writer writer;
-    struct page page;
-    size_t shown;
-    bool is_page_right = call_page(call, &page) == OK;
-    enum err err;
-
-    call_query_time(call, STR("from"), &query.from);
-    call_query_time(call, STR("to"), &query.to);
-    call_query_time(call, STR("after"), &query.created_after);
-    call_query_time(call, STR("before"), &query.created_before);
-    call_query_id(call, STR("mango"), &query.mango_id);
-    if (!is_page_right || call->faults.count > 0)
-        return call_refuse(call);
-    query.before_pk = page.before_pk;
-    query.limit = page.limit + 1;
-    err = webinar_list(engine, &query, &call->arena, &list, &call->store_call.error);
-    if (err != OK)
-        return err;
-
-    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
-    writer = call_answer(call, 200);
-    page_open(&writer);
-    for (size_t i = 0; i < shown; i++) {
-        struct mango_list mangoes;
-
-        err = mango_list_of_webinar(engine, list.list[i].pk, &call->arena, &mangoes,
-            &call->store_call.error);
-        if (err != OK)
-            return err;
-        json_object_open(&writer);
-        write_webinar(call, &writer, &list.list[i], &mangoes);
-        json_object_close(&writer);
-    }
-    page_close(call, &writer, list.count > shown, shown > 0 ? list.list[shown - 1].pk : 0);
-    return OK;
+    return answer_webinars(call, engine, WEBINAR_MANY, write_listed_webinar);
 }
 
 static bool
