@@ -195,9 +195,12 @@ def check_example_head(tree):
     if named is None or "".join(named.groups()) != ids or sequence != head["x-usher-sequence"]:
         raise Wrong("the example's id does not hold what the text says")
 
-    written = [name.lower() for path in ("src/send/lane.c", "src/send/attempt.c")
-        for literal in re.findall(r'literal\(head, "([^"]*)"\)', tree.read(path))
-        for name in re.findall(r"(?:^|\\n)([A-Za-z-]+): ", literal) if name != "Authorization"]
+    written = []
+    for literal, field in re.findall(
+            r'literal\(head, "([^"]*)"\)|append_field\(head, STR\("([^"]*)"\)',
+            tree.read("src/send/request.c")):
+        written += [field] if field else re.findall(r"(?:^|\\n)([A-Za-z-]+): ", literal)
+    written = [name.lower() for name in written if name != "Authorization"]
     if [name.lower() for name in head] != written:
         raise Wrong(f"the program's fields are {written}")
 
@@ -386,7 +389,7 @@ LIES = [
         "webhook-timestamp: 1710061201"),
     (check_example_head, "doc/protocol.txt", "634fc35ddaf58580e2418a07",
         "634fc35ddaf58580e2418a08"),
-    (check_example_head, "src/send/attempt.c", "x-usher-attempt: ", "x-usher-try: "),
+    (check_example_head, "src/send/request.c", "x-usher-attempt: ", "x-usher-try: "),
     (check_schedule, "doc/protocol.txt", "       5      2 h", "       5      3 h"),
     (check_schedule, "doc/protocol.txt", "35 min 5 s", "36 min 5 s"),
     (check_schedule, "src/domain/schedule.c", "HOURS(14)", "HOURS(15)"),
