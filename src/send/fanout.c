@@ -112,23 +112,32 @@ chunk_free(struct chunk *chunk)
 
 /* --- reading members --- */
 
-static enum err
-members_run(struct store_call *call, struct engine *engine)
+enum err
+chunk_read_members(struct chunk *chunk, const struct lane *lane, const struct lane_fanout *row,
+    struct engine *engine, struct error *reterr)
 {
-    struct members_read *read = (struct members_read *)call;
-    struct chunk *chunk = read->chunk;
     const struct chunk_members_args args = {
-        .fanout = &read->fanout->row,
-        .hook_pk = read->fanout->lane->hook_pk,
+        .fanout = row,
+        .hook_pk = lane->hook_pk,
         .base = chunk->base,
         .count = chunk->count,
         .todo = chunk->todo,
-        .zones = read->fanout->lane->dispatch->options.zones,
+        .is_retry = chunk->is_retry,
+        .zones = lane->dispatch->options.zones,
         .arena = &chunk->arena,
         .ret_members = chunk->members,
     };
 
-    return chunk_members(engine, &args, &call->error);
+    return chunk_members(engine, &args, reterr);
+}
+
+static enum err
+members_run(struct store_call *call, struct engine *engine)
+{
+    struct members_read *read = (struct members_read *)call;
+
+    return chunk_read_members(read->chunk, read->fanout->lane, &read->fanout->row, engine,
+        &call->error);
 }
 
 /* Only its records wait for the flush; their members' texts are a hundred times as long. */

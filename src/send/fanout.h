@@ -111,6 +111,9 @@ int64_t fanout_read_base(const struct fanout *fanout);
 
 /* A chunk of count members that belongs to no fan-out yet; NULL: out of memory. Any thread. */
 struct chunk *chunk_new(int64_t pk, int64_t base, size_t count);
+/* Who its members are; on a store worker. row: the fan-out it is to belong to. */
+MUST_CHECK enum err chunk_read_members(struct chunk *chunk, const struct lane *lane,
+    const struct lane_fanout *row, struct engine *engine, struct error *reterr);
 /* Its members have been read: from now on they are the fan-out's. */
 void fanout_attach(struct fanout *fanout, struct chunk *chunk);
 /* Somebody was erased: they are passed over, unless their attempt is in flight. */

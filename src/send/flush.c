@@ -63,7 +63,7 @@ flush_is_stuck(const struct flush *flush)
 
 /* --- gathering --- */
 
-static struct flush_item *
+static void
 flush_add(struct flush *flush, const struct flush_item *item)
 {
     if (flush->count == flush->room) {
@@ -75,8 +75,7 @@ flush_add(struct flush *flush, const struct flush_item *item)
         flush->items = items;
         flush->room = room;
     }
-    flush->items[flush->count] = *item;
-    return &flush->items[flush->count++];
+    flush->items[flush->count++] = *item;
 }
 
 static struct str

@@ -115,19 +115,7 @@ read_retry(struct lane_read *read, struct engine *engine, const struct lane_chun
     chunk->attempts = due->attempts;
     chunk->is_retry = true;
     chunk->is_stored = true;
-
-    const struct chunk_members_args args = {
-        .fanout = fanout,
-        .hook_pk = read->lane->hook_pk,
-        .base = chunk->base,
-        .count = chunk->count,
-        .todo = chunk->todo,
-        .is_retry = true,
-        .zones = read->lane->dispatch->options.zones,
-        .arena = &chunk->arena,
-        .ret_members = chunk->members,
-    };
-    return chunk_members(engine, &args, &read->call.error);
+    return chunk_read_members(chunk, read->lane, fanout, engine, &read->call.error);
 }
 
 static enum err
