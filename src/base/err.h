@@ -18,7 +18,8 @@ enum err {
     ERR_CONFLICT,  /* already there, or changed under us */
     ERR_LIMIT,     /* a bound in base/limits.h was reached */
     ERR_BUSY,      /* try again later; nothing was done */
-    ERR_IO,        /* disk, socket or database refused */
+    ERR_DISK,      /* the disk is full or fails; nothing was done */
+    ERR_IO,        /* file, socket or database refused */
     ERR_NOMEM,
 };
 

@@ -75,12 +75,17 @@ sift_down(struct heap *heap, struct heap_node *node)
     place(heap, position, node);
 }
 
-static enum err
-grow(struct heap *heap)
+enum err
+heap_reserve(struct heap *heap, size_t count)
 {
-    size_t capacity = heap->capacity > 0 ? heap->capacity * 2 : CAPACITY_FIRST;
-    struct heap_node **nodes = reallocarray(heap->nodes, capacity, sizeof(struct heap_node *));
+    size_t capacity = heap->capacity > 0 ? heap->capacity : CAPACITY_FIRST;
+    struct heap_node **nodes;
 
+    if (count <= heap->capacity)
+        return OK;
+    while (capacity < count)
+        capacity *= 2;
+    nodes = reallocarray(heap->nodes, capacity, sizeof(struct heap_node *));
     if (nodes == NULL)
         return ERR_NOMEM;
     heap->nodes = nodes;
@@ -92,7 +97,7 @@ enum err
 heap_set(struct heap *heap, struct heap_node *node, int64_t key)
 {
     if (!heap_node_is_in(node)) {
-        if (heap->count == heap->capacity && grow(heap) != OK)
+        if (heap_reserve(heap, heap->count + 1) != OK)
             return ERR_NOMEM;
         place(heap, heap->count++, node);
     }

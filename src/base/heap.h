@@ -30,6 +30,8 @@ void heap_done(struct heap *heap); /* the nodes are not touched: they may be gon
 void heap_node_init(struct heap_node *node);
 bool heap_node_is_in(const struct heap_node *node);
 
+/* Room for so many: up to there heap_set does not fail. */
+MUST_CHECK enum err heap_reserve(struct heap *heap, size_t count);
 /* Put node in under key, or move it if it is in already. ERR_NOMEM leaves it as it was. */
 MUST_CHECK enum err heap_set(struct heap *heap, struct heap_node *node, int64_t key);
 void heap_remove(struct heap *heap, struct heap_node *node); /* no-op when not in */

@@ -91,6 +91,28 @@ a_heap_may_outlive_its_nodes(void **state)
     assert_null(heap_first(&heap));
 }
 
+static void
+what_was_reserved_needs_no_more_memory(void **state)
+{
+    static struct heap_node nodes[100];
+    struct heap heap;
+    struct heap_node **place;
+
+    (void)state;
+    heap_init(&heap);
+    assert_int_equal(heap_reserve(&heap, COUNT_OF(nodes)), OK);
+    assert_int_equal(heap.count, 0);
+    place = heap.nodes;
+    for (size_t i = 0; i < COUNT_OF(nodes); i++) {
+        heap_node_init(&nodes[i]);
+        assert_int_equal(heap_set(&heap, &nodes[i], (int64_t)i), OK);
+    }
+    assert_ptr_equal(heap.nodes, place);
+    assert_int_equal(heap_reserve(&heap, 1), OK);
+    assert_ptr_equal(heap.nodes, place);
+    heap_done(&heap);
+}
+
 int
 main(void)
 {
@@ -98,6 +120,7 @@ main(void)
         cmocka_unit_test(the_smallest_key_is_first),
         cmocka_unit_test(any_mixture_of_moves_and_removals_keeps_the_order),
         cmocka_unit_test(a_heap_may_outlive_its_nodes),
+        cmocka_unit_test(what_was_reserved_needs_no_more_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

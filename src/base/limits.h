@@ -17,6 +17,10 @@
  * SYN after a second when a thousand callers connect at once. */
 #define HTTP_LISTEN_BACKLOG 4096
 
+/* What may wait for a reader of an answer that goes on: a slow line catches up with it in seconds,
+ * and who stopped reading costs no more. */
+#define HTTP_PIECES_WAIT_BYTES_MAX (256 * 1024)
+
 /* HTTP, as client. An endpoint's answer matters by its status; the first 4 KiB are kept for the
  * owner to read, and past 64 KiB we stop reading and close. */
 #define HTTP_ANSWER_BYTES_KEPT 4096

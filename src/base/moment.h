@@ -13,9 +13,10 @@
 
 #include "base/str.h"
 
-#define US_PER_MS  INT64_C(1000)
-#define US_PER_S   INT64_C(1000000)
-#define US_PER_DAY (INT64_C(86400) * US_PER_S)
+#define US_PER_MS   INT64_C(1000)
+#define US_PER_S    INT64_C(1000000)
+#define US_PER_HOUR (INT64_C(3600) * US_PER_S)
+#define US_PER_DAY  (INT64_C(86400) * US_PER_S)
 
 struct instant {
     int64_t us;
