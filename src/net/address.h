@@ -36,7 +36,8 @@ struct cidr {
 };
 
 /* What an operator has opened. Read-only once the loops run. Opening a range of IPv6 that carries
- * IPv4 (64:ff9b::/96 on a network with NAT64) opens only those whose IPv4 may be called too. */
+ * IPv4 (64:ff9b::/96 on a network with NAT64) opens only those whose IPv4 may be called too; that
+ * of NAT64 is looked for in the last four bytes, as under a prefix of 96 bits. */
 struct address_guard {
     struct cidr allowed[CIDR_MAX];
     size_t count;

@@ -41,6 +41,7 @@ static const char *const denied[][2] = {
     {"172.16.0.0", "private"},
     {"172.31.255.255", "private"},
     {"192.0.0.8", "protocol assignment"},
+    {"192.0.0.192", "protocol assignment"},
     {"192.0.2.1", "documentation"},
     {"192.88.99.1", "6to4 relay"},
     {"192.168.0.0", "private"},
@@ -88,6 +89,7 @@ static const char *const denied[][2] = {
     {"fc00::1", "private"},
     {"fd00:ec2::254", "metadata"},
     {"fd12:3456::1", "private"},
+    {"fd20:ce::254", "private"},
     {"fe80::1", "link-local"},
     {"febf::1", "link-local"},
     {"fec0::1", "site-local"},
@@ -132,6 +134,11 @@ public_addresses_may_be_called(void **state)
         "172.32.0.0",
         "192.0.1.0",
         "192.0.3.0",
+        /* Special, and yet meant to be reached (RFC 7535, 7450, 7534). */
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.175.48.1",
+        "2620:4f:8000::1",
         "192.88.98.255",
         "192.167.255.255",
         "192.169.0.0",
@@ -157,6 +164,109 @@ public_addresses_may_be_called(void **state)
 
         if (address_denied(&guard, &address) != NULL)
             fail_msg("%s: %s", cases[i], address_denied(&guard, &address));
+    }
+}
+
+/* Every range that is denied, with its ends; before and after are its neighbours. */
+static const struct {
+    const char *first;
+    const char *last;
+    const char *reason; /* "*": denied for what is inside, which differs */
+    const char *before; /* NULL: may be called; "": there is none */
+    const char *after;
+} ranges[] = {
+    {"0.0.0.0", "0.255.255.255", "this network", "", NULL},
+    {"10.0.0.0", "10.255.255.255", "private", NULL, NULL},
+    {"100.64.0.0", "100.127.255.255", "shared", NULL, NULL},
+    {"127.0.0.0", "127.255.255.255", "loopback", NULL, NULL},
+    {"168.63.129.16", "168.63.129.16", "metadata", NULL, NULL},
+    {"169.254.0.0", "169.254.169.253", "link-local", NULL, "metadata"},
+    {"169.254.169.254", "169.254.169.254", "metadata", "link-local", "link-local"},
+    {"169.254.169.255", "169.254.255.255", "link-local", "metadata", NULL},
+    {"172.16.0.0", "172.31.255.255", "private", NULL, NULL},
+    {"192.0.0.0", "192.0.0.255", "protocol assignment", NULL, NULL},
+    {"192.0.2.0", "192.0.2.255", "documentation", NULL, NULL},
+    {"192.88.99.0", "192.88.99.255", "6to4 relay", NULL, NULL},
+    {"192.168.0.0", "192.168.255.255", "private", NULL, NULL},
+    {"198.18.0.0", "198.19.255.255", "benchmarking", NULL, NULL},
+    {"198.51.100.0", "198.51.100.255", "documentation", NULL, NULL},
+    {"203.0.113.0", "203.0.113.255", "documentation", NULL, NULL},
+    {"224.0.0.0", "239.255.255.255", "multicast", NULL, "reserved"},
+    {"240.0.0.0", "255.255.255.254", "reserved", "multicast", "broadcast"},
+    {"255.255.255.255", "255.255.255.255", "broadcast", "reserved", ""},
+    {"::", "::", "unspecified", "", "loopback"},
+    {"::1", "::1", "loopback", "unspecified", "*"},
+    {"::2", "::255.255.255.255", "*", "loopback", "reserved"},
+    {"::1.0.0.0", "::9.255.255.255", "IPv4-compatible", "this network", "private"},
+    {"::1:0:0", "::fffe:ffff:ffff", "reserved", "broadcast", "this network"},
+    {"::ffff:10.0.0.0", "::ffff:10.255.255.255", "private", NULL, NULL},
+    {"::ffff:240.0.0.0", "::ffff:255.255.255.254", "reserved", "multicast", "broadcast"},
+    {"::1:0:0:0", "64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff", "reserved", "broadcast", "*"},
+    {"64:ff9b::", "64:ff9b::255.255.255.255", "*", "reserved", "reserved"},
+    {"64:ff9b::1.0.0.0", "64:ff9b::9.255.255.255", "NAT64", "this network", "private"},
+    {"64:ff9b:1::", "64:ff9b:1:ffff:ffff:ffff:ffff:ffff", "*", "reserved", "reserved"},
+    {"100::", "100::ffff:ffff:ffff:ffff", "discard", "reserved", "reserved"},
+    {"100:0:0:1::", "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "reserved", "discard", NULL},
+    {"2001::", "2001:0:ffff:ffff:ffff:ffff:ffff:ffff", "*", NULL, "protocol assignment"},
+    {"2001:1::", "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff", "protocol assignment", "*", NULL},
+    {"2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", "documentation", NULL, NULL},
+    {"2002::", "2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "*", NULL, NULL},
+    {"3fff::", "3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff", "documentation", NULL, NULL},
+    {"4000::", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "reserved", NULL, "private"},
+    {"fc00::", "fd00:ec2::253", "private", "reserved", "metadata"},
+    {"fd00:ec2::254", "fd00:ec2::254", "metadata", "private", "private"},
+    {"fd00:ec2::255", "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "private", "metadata", "reserved"},
+    {"fe80::", "febf:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "link-local", "reserved", "site-local"},
+    {"fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "site-local", "link-local", "multicast"},
+    {"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "multicast", "site-local", ""},
+};
+
+/* One up or down, as if the address were a number. */
+static void
+address_step(struct address *address, int step)
+{
+    bool is_v6 = address->as.any.sa_family == AF_INET6;
+    uint8_t *bytes = is_v6 ? address->as.v6.sin6_addr.s6_addr : (uint8_t *)&address->as.v4.sin_addr;
+    uint8_t end = step > 0 ? 0xff : 0;
+    size_t i = is_v6 ? 15 : 3;
+
+    for (; bytes[i] == end; i--)
+        bytes[i] = (uint8_t)~end;
+    bytes[i] = (uint8_t)(bytes[i] + step);
+}
+
+static void
+assert_judged(const struct address *address, const char *expected)
+{
+    const struct address_guard guard = {.count = 0};
+    const char *reason = address_denied(&guard, address);
+    char text[ADDRESS_TEXT_BYTES];
+
+    address_format(address, text);
+    if (expected == NULL ? reason != NULL
+                         : reason == NULL || (expected[0] != '*' && strcmp(reason, expected) != 0))
+        fail_msg("%s: %s, not %s", text, reason != NULL ? reason : "allowed",
+            expected != NULL ? expected : "allowed");
+}
+
+static void
+each_range_is_denied_from_its_first_address_to_its_last(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ranges); i++) {
+        struct address first = address_from(ranges[i].first);
+        struct address last = address_from(ranges[i].last);
+
+        assert_judged(&first, ranges[i].reason);
+        assert_judged(&last, ranges[i].reason);
+        if (ranges[i].before == NULL || ranges[i].before[0] != '\0') {
+            address_step(&first, -1);
+            assert_judged(&first, ranges[i].before);
+        }
+        if (ranges[i].after == NULL || ranges[i].after[0] != '\0') {
+            address_step(&last, 1);
+            assert_judged(&last, ranges[i].after);
+        }
     }
 }
 
@@ -324,6 +434,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobodys_own_network_may_be_called),
         cmocka_unit_test(public_addresses_may_be_called),
+        cmocka_unit_test(each_range_is_denied_from_its_first_address_to_its_last),
         cmocka_unit_test(an_unknown_family_is_denied),
         cmocka_unit_test(an_opened_range_may_be_called_and_nothing_else),
         cmocka_unit_test(a_range_is_read),

@@ -16,6 +16,9 @@
 /* RFC 8305 §5: the recommended Connection Attempt Delay. */
 static const struct timeval head_start = {.tv_sec = 0, .tv_usec = 250 * 1000};
 
+/* Somebody closes a descriptor sooner or later; until then it costs next to nothing to ask. */
+static const struct timeval again_soon = {.tv_sec = 0, .tv_usec = 100 * 1000};
+
 struct
 try {
     struct dial *dial;
@@ -130,14 +133,30 @@ try_open(struct try *try, const struct address *address)
     return 0;
 }
 
+/* There is none to be had just now, for nobody: it says nothing about the address. */
+static bool
+is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 /* Begin with the next address that can be begun with; the end of all is the end of the dial. */
 static void
 dial_next(struct dial *dial)
 {
+    const struct dial_options *options = &dial->options;
+
     while (dial->next < dial->count) {
         struct try *try = &dial->tries[dial->next];
         int error = try_open(try, &dial->addresses[dial->next]);
 
+        if (is_shortage(error) && options->make_room != NULL &&
+            options->make_room(options->room_arg))
+            error = try_open(try, &dial->addresses[dial->next]);
+        if (is_shortage(error)) {
+            (void)event_add(dial->ticker, &again_soon);
+            return;
+        }
         dial->next++;
         if (error == 0) {
             if (dial->next < dial->count)

@@ -4,7 +4,8 @@
  * and IPv4 (RFC 8305: IPv6 first, the next address 250 ms later or as soon as one fails).
  *
  * One denied address refuses the whole answer: a name that mixes public and private addresses is
- * an attempt, not an accident. The peer of the winning socket is judged once more. No time-out of
+ * an attempt, not an accident. The peer of the winning socket is judged once more. Where there is
+ * no descriptor or memory for a socket it waits, for that is not the peer's fault. No time-out of
  * its own: who dials cancels.
  */
 #ifndef NET_DIAL_H
@@ -27,6 +28,10 @@ struct dial_options {
     struct loop *loop;                 /* borrowed */
     struct resolver *resolver;         /* borrowed */
     const struct address_guard *guard; /* borrowed */
+    /* There is no descriptor or memory for a socket: give back what can be spared; false when there
+     * is nothing. May be NULL. */
+    bool (*make_room)(void *room_arg);
+    void *room_arg;
 };
 
 /* done is called exactly once, never from inside this call, unless cancelled first; the dial is

@@ -118,13 +118,17 @@ http_answer_append(struct buf *buf, const struct http_answer *answer,
     bool is_bodiless = answer->status < 200 || answer->status == 204 || answer->status == 304;
 
     CHECK(answer->status >= 100 && answer->status <= 999);
+    CHECK(!frame->goes_on || (!is_bodiless && answer->body.len == 0));
+    CHECK(!frame->goes_on || !frame->is_minor_0 || answer->close);
     buf_append_literal(buf, "HTTP/1.1 ");
     buf_append_int(buf, answer->status);
     buf_append_char(buf, ' ');
     buf_append_str(buf, http_status_name(answer->status));
     buf_append_literal(buf, "\r\nDate: ");
     buf_append_str(buf, frame->date);
-    if (!is_bodiless) {
+    if (frame->goes_on && !frame->is_minor_0) {
+        buf_append_literal(buf, "\r\nTransfer-Encoding: chunked");
+    } else if (!frame->goes_on && !is_bodiless) {
         buf_append_literal(buf, "\r\nContent-Length: ");
         buf_append_int(buf, (int64_t)answer->body.len);
     }
@@ -141,6 +145,22 @@ http_answer_append(struct buf *buf, const struct http_answer *answer,
     buf_append_literal(buf, "\r\n\r\n");
     if (!is_bodiless && !frame->is_head_method)
         buf_append_str(buf, answer->body);
+}
+
+void
+http_chunk_append(struct buf *buf, struct str piece)
+{
+    if (piece.len == 0)
+        return; /* it would be the last */
+    buf_printf(buf, "%zx\r\n", piece.len);
+    buf_append_str(buf, piece);
+    buf_append_literal(buf, "\r\n");
+}
+
+void
+http_chunk_append_end(struct buf *buf)
+{
+    buf_append_literal(buf, "0\r\n\r\n");
 }
 
 void

@@ -42,6 +42,27 @@ check_answer(const struct http_answer *answer, const struct http_answer_frame *f
 }
 
 static void
+an_answer_that_goes_on_is_chunked_or_ends_with_the_connection(void **state)
+{
+    const struct http_answer_frame plain = {.date = STR("D"), .goes_on = true};
+    const struct http_answer_frame older = {.date = STR("D"), .is_minor_0 = true, .goes_on = true};
+    struct buf buf;
+
+    (void)state;
+    check_answer(&(struct http_answer){.status = 200}, &plain,
+        "HTTP/1.1 200 OK\r\nDate: D\r\nTransfer-Encoding: chunked\r\n\r\n");
+    check_answer(&(struct http_answer){.status = 200, .close = true}, &older,
+        "HTTP/1.1 200 OK\r\nDate: D\r\nConnection: close\r\n\r\n");
+
+    buf_init(&buf, 4096);
+    http_chunk_append(&buf, STR("0123456789abcdefg"));
+    http_chunk_append(&buf, STR(""));
+    http_chunk_append_end(&buf);
+    assert_string_equal(buf.ptr, "11\r\n0123456789abcdefg\r\n0\r\n\r\n");
+    buf_done(&buf);
+}
+
+static void
 an_answer_has_exactly_what_its_status_allows(void **state)
 {
     const struct http_field fields[] = {{STR("Content-Type"), STR("text/plain")}};
@@ -107,6 +128,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_date_is_written_as_http_wants_it),
+        cmocka_unit_test(an_answer_that_goes_on_is_chunked_or_ends_with_the_connection),
         cmocka_unit_test(an_answer_has_exactly_what_its_status_allows),
         cmocka_unit_test(a_field_cannot_end_its_line_early),
         cmocka_unit_test(a_problem_is_json_that_names_the_status),

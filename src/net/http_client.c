@@ -170,6 +170,19 @@ on_idle_timer(void *arg)
     idle_timer_set(client);
 }
 
+/* A connection at rest is the one thing that nobody waits for. */
+static bool
+close_longest_unused(void *arg)
+{
+    struct client *client = arg;
+    struct link *oldest = list_first(&client->resting);
+
+    if (oldest == NULL)
+        return false;
+    channel_free(LIST_ENTRY(oldest, struct channel, age));
+    return true;
+}
+
 static void
 channel_rest(struct channel *channel, struct instant now)
 {
@@ -183,7 +196,7 @@ channel_rest(struct channel *channel, struct instant now)
     if (endpoint->resting_count >= endpoint->connections_max)
         channel_free(LIST_ENTRY(list_last(&endpoint->resting), struct channel, idle));
     if (client->resting_count >= client->options.idle_max)
-        channel_free(LIST_ENTRY(list_first(&client->resting), struct channel, age));
+        (void)close_longest_unused(client);
     client_connection_rest(&channel->connection);
     channel->is_reused = true;
     channel->resting_since = now;
@@ -267,6 +280,8 @@ exchange_dial(struct http_exchange *exchange)
         .loop = client->options.loop,
         .resolver = client->options.resolver,
         .guard = client->options.guard,
+        .make_room = close_longest_unused,
+        .room_arg = client,
     };
     enum err err;
 

@@ -790,9 +790,3 @@ http_parser_finish(struct http_parser *parser)
     }
     return refuse(parser, 400, "The connection was closed in the middle of the message.");
 }
-
-bool
-http_parser_has_begun(const struct http_parser *parser)
-{
-    return parser->has_begun;
-}

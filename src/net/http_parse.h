@@ -112,7 +112,4 @@ MUST_CHECK enum http_verdict http_parser_feed(struct http_parser *parser, struct
 /* The peer has closed. END: the message ended so; MORE: none had begun; REFUSED: it was cut. */
 MUST_CHECK enum http_verdict http_parser_finish(struct http_parser *parser);
 
-/* Has a byte of this message been seen? An answer that never began may be asked for again. */
-bool http_parser_has_begun(const struct http_parser *parser);
-
 #endif

@@ -603,20 +603,6 @@ a_close_ends_only_what_may_end_so(void **state)
     assert_int_equal(finish_after(CHUNKED "1\r\na", false), HTTP_PARSE_REFUSED);
 }
 
-static void
-a_parser_says_whether_a_message_has_begun(void **state)
-{
-    struct story *story = story_new(true, false);
-
-    (void)state;
-    assert_false(http_parser_has_begun(&story->parser));
-    assert_true(story_feed(story, STR("HTTP/1.1 100 Continue\r\n\r\n")));
-    assert_true(http_parser_has_begun(&story->parser));
-    story_start(story);
-    assert_false(http_parser_has_begun(&story->parser));
-    story_free(story);
-}
-
 int
 main(void)
 {
@@ -634,7 +620,6 @@ main(void)
         cmocka_unit_test(a_list_is_searched_by_whole_tokens),
         cmocka_unit_test(a_smaller_room_refuses_what_does_not_fit),
         cmocka_unit_test(a_close_ends_only_what_may_end_so),
-        cmocka_unit_test(a_parser_says_whether_a_message_has_begun),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@
  *      │
  *      └─ cut, reset, too slow or too long before the answer: on_gone, and the request must not be
  *         touched again; after http_respond it belongs to the server, and no callback follows
+ *
+ * An answer may also go on: http_respond_start ─▶ http_respond_piece* ─▶ http_respond_end.
  */
 #ifndef NET_HTTP_SERVER_H
 #define NET_HTTP_SERVER_H
@@ -75,5 +77,18 @@ void http_request_resume(struct http_request *request);
 /* Exactly once per request, on the loop's thread. HEAD and 204 send no body. No callback of another
  * request runs inside. */
 void http_respond(struct http_request *request, const struct http_answer *answer);
+
+/* An answer whose body comes piece by piece, for as long as the handler likes: chunked, or to
+ * HTTP/1.0 until the close; HEAD gets the head alone. Only after on_end, instead of http_respond,
+ * and with no body. The request stays the handler's until the end; meanwhile on_gone says that the
+ * peer has closed its side, or has read nothing for options.body_ms. A drain waits for the end.
+ *
+ * False: the peer is gone, or reads too slowly and was cut. The request must not be touched again,
+ * and no callback follows. */
+MUST_CHECK bool http_respond_start(struct http_request *request, const struct http_answer *answer);
+MUST_CHECK bool http_respond_piece(struct http_request *request, struct str piece);
+/* The bytes that wait for the peer; past HTTP_PIECES_WAIT_BYTES_MAX it is cut. */
+size_t http_respond_waiting(const struct http_request *request);
+void http_respond_end(struct http_request *request);
 
 #endif

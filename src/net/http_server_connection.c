@@ -6,12 +6,6 @@
 #include "base/check.h"
 #include "os/metrics.h"
 
-#define CONNECTION_MAGIC 0x636f6e6eU
-
-/* An answer given before the body came: reading up to this much of it is cheaper for both sides
- * than a new connection. */
-#define DISCARD_BYTES_MAX (64 * 1024)
-
 /* A peer that is still sending while we refuse it must get to the end of its send buffer before it
  * reads; beyond this it is not listening. */
 #define LINGER_BYTES_MAX (1024 * 1024)
@@ -23,22 +17,6 @@
 /* The largest answer is as large as the arena that it was made in. */
 #define OUT_BYTES_MAX (REQUEST_ARENA_BYTES_MAX + HTTP_HEAD_BYTES_MAX)
 
-static struct connection *
-connection_of(const struct http_request *request)
-{
-    struct connection *connection = CONTAINER_OF((uintptr_t)request, struct connection, request);
-
-    CHECK(connection->magic == CONNECTION_MAGIC);
-    CHECK(request->is_open);
-    return connection;
-}
-
-static size_t
-out_left(const struct connection *connection)
-{
-    return connection->out.len - connection->out_sent;
-}
-
 static bool
 wants_input(const struct connection *connection)
 {
@@ -49,6 +27,7 @@ wants_input(const struct connection *connection)
     case CONNECTION_BODY: return out_left(connection) == 0 && !connection->is_paused;
     case CONNECTION_HANDSHAKE:
     case CONNECTION_ANSWERING:
+    case CONNECTION_FEEDING:
     case CONNECTION_CLOSING:
     case CONNECTION_LINGER:
     case CONNECTION_LINGERING:
@@ -57,169 +36,12 @@ wants_input(const struct connection *connection)
     return false;
 }
 
-static const struct http_head *
-head_of(const struct connection *connection)
+/* Of a peer that only reads nothing but its close is to be heard; a request that it sends early is
+ * kept, and from then on only writing tells. */
+static bool
+is_listening(const struct connection *connection)
 {
-    return &connection->slot->parser.head;
-}
-
-/* The request will have no answer from its handler. */
-static void
-request_abandon(struct connection *connection)
-{
-    struct http_handler *handler = &connection->server->handler;
-
-    if (!connection->request.is_open)
-        return;
-    connection->request.is_open = false;
-    connection->server->running++;
-    handler->on_gone(&connection->request, handler->arg);
-    connection->server->running--;
-}
-
-static void
-connection_lost(struct connection *connection)
-{
-    connection->state = CONNECTION_DEAD;
-    request_abandon(connection);
-}
-
-/* ---- writing ---- */
-
-/* Write as much as the socket takes; returns how much. */
-static size_t
-write_some(struct connection *connection, struct str bytes)
-{
-    size_t at = 0;
-
-    while (at < bytes.len) {
-        size_t sent = 0;
-
-        switch (stream_write(&connection->stream, bytes.ptr + at, bytes.len - at, &sent)) {
-        case STREAM_DONE: at += sent; break;
-        case STREAM_WANTS_READ: connection->needs_read = true; return at;
-        case STREAM_WANTS_WRITE: connection->needs_write = true; return at;
-        case STREAM_CLOSED:
-        case STREAM_BROKEN: connection_lost(connection); return at;
-        }
-    }
-    return at;
-}
-
-static void
-connection_write(struct connection *connection, struct str bytes)
-{
-    size_t sent = out_left(connection) == 0 ? write_some(connection, bytes) : 0;
-
-    if (connection->state == CONNECTION_DEAD || sent == bytes.len)
-        return;
-    buf_append_str(&connection->out, str_slice(bytes, sent, bytes.len));
-    if (buf_is_full(&connection->out))
-        connection_lost(connection);
-}
-
-static void
-connection_flush(struct connection *connection)
-{
-    struct str left =
-        str_slice(buf_str(&connection->out), connection->out_sent, connection->out.len);
-    size_t sent = write_some(connection, left);
-
-    connection->out_sent += sent;
-    connection->is_renewed |= sent > 0;
-    if (out_left(connection) == 0) {
-        buf_done(&connection->out);
-        connection->out_sent = 0;
-    }
-}
-
-static void
-answer_write(struct connection *connection, const struct http_answer *answer)
-{
-    struct http_server *server = connection->server;
-    struct http_answer_frame frame = {.date = server_date(server)};
-
-    if (connection->slot != NULL && head_of(connection)->method.ptr != NULL) {
-        frame.is_head_method = str_equals(head_of(connection)->method, STR("HEAD"));
-        frame.is_minor_0 = head_of(connection)->minor == 0;
-    }
-    buf_clear(&server->answer);
-    http_answer_append(&server->answer, answer, &frame);
-    if (buf_is_full(&server->answer))
-        connection_lost(connection);
-    else
-        connection_write(connection, buf_str(&server->answer));
-    /* One long list must not hold its memory until the next. */
-    if (server->answer.capacity > 4 * READ_BYTES)
-        buf_done(&server->answer);
-}
-
-/* ---- answers ---- */
-
-static void
-connection_refuse(struct connection *connection, int status, const char *detail)
-{
-    char id[HTTP_REQUEST_ID_BYTES];
-    const struct http_field fields[] = {
-        {STR("Content-Type"), STR("application/problem+json")},
-        {STR("X-Request-Id"), server_request_id(id)},
-    };
-    struct http_answer answer = {.status = status,
-        .fields = fields,
-        .field_count = COUNT_OF(fields),
-        .close = true};
-    struct buf body;
-
-    request_abandon(connection);
-    metric_add(METRIC_http_refused_total, 1);
-    buf_init(&body, 1024);
-    http_problem_append(&body, status, str_from(detail));
-    answer.body = buf_str(&body);
-    connection->state = CONNECTION_LINGER;
-    answer_write(connection, &answer);
-    buf_done(&body);
-}
-
-/* What becomes of the connection after this answer. */
-static enum connection_state
-state_after(const struct connection *connection, bool is_close)
-{
-    const struct http_head *head = head_of(connection);
-
-    if (connection->state == CONNECTION_ANSWERING) {
-        if (!is_close)
-            return CONNECTION_IDLE;
-        /* Where the peer did not know that this was the last, more may be on its way, and closing
-         * on unread bytes would take the answer back. */
-        return head->is_keep_alive ? CONNECTION_LINGER : CONNECTION_CLOSING;
-    }
-    /* A peer that still waits for 100 will perhaps send the body and perhaps not. */
-    if (is_close || connection->owes_continue || head->body_bytes < 0 ||
-        head->body_bytes - connection->body_seen > DISCARD_BYTES_MAX)
-        return CONNECTION_LINGER;
-    return CONNECTION_DISCARD;
-}
-
-static void connection_settle(struct connection *connection);
-
-void
-http_respond(struct http_request *request, const struct http_answer *answer)
-{
-    struct connection *connection = connection_of(request);
-    struct http_answer sent = *answer;
-    enum connection_state next;
-
-    CHECK(connection->state == CONNECTION_BODY || connection->state == CONNECTION_ANSWERING);
-    sent.close |= !head_of(connection)->is_keep_alive || connection->server->is_draining;
-    next = state_after(connection, sent.close);
-    sent.close |= next == CONNECTION_LINGER;
-    metric_add(METRIC_http_requests_total, 1);
-    request->is_open = false;
-    connection->state = next;
-    connection->is_renewed = true;
-    answer_write(connection, &sent);
-    if (!connection->is_running)
-        connection_settle(connection);
+    return connection->state == CONNECTION_FEEDING && connection->stash.len == 0;
 }
 
 /* ---- reading ---- */
@@ -433,6 +255,25 @@ connection_linger(struct connection *connection)
     }
 }
 
+static void
+connection_listen(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    size_t len = 0;
+
+    switch (stream_read(&connection->stream, server->scratch, READ_BYTES, &len)) {
+    case STREAM_DONE:
+        buf_append(&connection->stash, server->scratch, len);
+        if (buf_is_full(&connection->stash))
+            connection_lost(connection);
+        break;
+    case STREAM_WANTS_READ: break;
+    case STREAM_WANTS_WRITE: connection->needs_write = true; break;
+    case STREAM_CLOSED:
+    case STREAM_BROKEN: connection_lost(connection); break;
+    }
+}
+
 /* Readable while nothing is to be read: early input, a half close, or the end. */
 static void
 connection_look(struct connection *connection)
@@ -471,6 +312,8 @@ on_socket(evutil_socket_t fd, short what, void *arg)
         connection_linger(connection);
     else if (wants_input(connection))
         connection_take(connection);
+    else if (is_listening(connection))
+        connection_listen(connection);
     else if ((what & EV_READ) != 0 && connection->state != CONNECTION_DEAD)
         connection_look(connection);
     connection->is_running = false;
@@ -491,6 +334,7 @@ wait_of(const struct connection *connection)
             return WAIT_NOTHING;
         return out_left(connection) > 0 ? WAIT_WRITE : WAIT_BODY;
     case CONNECTION_DISCARD: return out_left(connection) > 0 ? WAIT_WRITE : WAIT_BODY;
+    case CONNECTION_FEEDING: return out_left(connection) > 0 ? WAIT_WRITE : WAIT_NOTHING;
     case CONNECTION_CLOSING:
     case CONNECTION_LINGER: return WAIT_WRITE;
     case CONNECTION_LINGERING: return WAIT_LINGER;
@@ -521,8 +365,8 @@ wait_settle(struct connection *connection)
 static void
 events_settle(struct connection *connection)
 {
-    bool needs_read = wants_input(connection) || connection->needs_read ||
-                      connection->state == CONNECTION_HANDSHAKE ||
+    bool needs_read = wants_input(connection) || is_listening(connection) ||
+                      connection->needs_read || connection->state == CONNECTION_HANDSHAKE ||
                       connection->state == CONNECTION_LINGERING;
 
     /* Both succeed: the descriptors are registered already or epoll has no say in it. */
@@ -539,8 +383,7 @@ events_settle(struct connection *connection)
         event_active(&connection->readable, EV_READ, 0);
 }
 
-/* May free the connection. */
-static void
+void
 connection_settle(struct connection *connection)
 {
     bool is_flushed = out_left(connection) == 0;

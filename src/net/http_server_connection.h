@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One accepted connection of the server, from its first byte to its close. For http_server.c only.
+ * One accepted connection of the server, from its first byte to its close. For http_server*.c only.
  *
  * Everything that a peer, a handler or a time-out does changes the state; what follows from the
  * state (events, time-out, close) is done in one place, connection_settle, when no callback of
  * this connection is under way. An idle connection holds no buffers.
  *
  *   HANDSHAKE ─▶ IDLE ─▶ HEAD ─▶ BODY ─▶ ANSWERING ─▶ IDLE …
+ *                          │       │         └─ the answer goes on ─▶ FEEDING ─▶ IDLE …
  *                          │       └─ answered early ─▶ DISCARD ─▶ IDLE …
  *                          └─ any of these: CLOSING, or LINGER ─▶ LINGERING; then DEAD
  */
@@ -30,6 +31,7 @@ enum connection_state {
     CONNECTION_HEAD,
     CONNECTION_BODY,
     CONNECTION_ANSWERING, /* the request is whole, its answer is owed */
+    CONNECTION_FEEDING,   /* its answer was begun and goes on */
     CONNECTION_DISCARD,   /* answered; the rest of the body is passed over */
     CONNECTION_CLOSING,   /* write what is left, then close */
     CONNECTION_LINGER,    /* write what is left, then give the peer time to read it */
@@ -93,6 +95,7 @@ struct connection {
     bool is_paused;
     bool owes_continue; /* the peer waits for 100 before it sends the body */
     bool is_renewed;    /* the time-out starts again */
+    bool is_last;       /* FEEDING: the connection closes after it */
 };
 
 /* Takes the fd. NULL when there is no memory. */
@@ -100,6 +103,32 @@ struct connection *connection_open(struct http_server *server, int fd, const str
 void connection_free(struct connection *connection);   /* tells on_gone where an answer is owed */
 void connection_expire(struct connection *connection); /* it has waited too long */
 void connection_drain(struct connection *connection); /* close now if idle, else after the answer */
+
+/* --- between http_server_connection.c and http_server_answer.c --- */
+
+#define CONNECTION_MAGIC 0x636f6e6eU
+
+struct connection *connection_of(const struct http_request *request); /* that is with the handler */
+void request_abandon(struct connection *connection); /* it will have no answer of its handler's */
+void connection_lost(struct connection *connection);
+void connection_write(struct connection *connection, struct str bytes);
+void connection_flush(struct connection *connection);
+/* An answer of our own, and the end of the connection. */
+void connection_refuse(struct connection *connection, int status, const char *detail);
+/* Have follow what follows from the state; may free the connection. */
+void connection_settle(struct connection *connection);
+
+static inline size_t
+out_left(const struct connection *connection)
+{
+    return connection->out.len - connection->out_sent;
+}
+
+static inline const struct http_head *
+head_of(const struct connection *connection)
+{
+    return &connection->slot->parser.head;
+}
 
 struct http_server {
     struct loop *loop; /* borrowed: outlives us */

@@ -17,52 +17,61 @@ assert_str(struct str actual, const char *expected)
     assert_string_equal(text, expected);
 }
 
+/* What is taken, and its parts. */
+static const struct {
+    const char *text;
+    const char *host;
+    const char *target;
+    const char *user_info; /* NULL: none */
+    const char *authority;
+    const char *again;
+    int port;
+    bool is_tls;
+    bool is_ipv4;
+    bool is_ipv6;
+} taken[] = {
+    {"https://example.com", "example.com", "/", NULL, "example.com", "https://example.com/", 443,
+        true, false, false},
+    {"HTTP://Example.COM:8080/a/B?c=%41&d", "example.com", "/a/B?c=%41&d", NULL, "example.com:8080",
+        "http://example.com:8080/a/B?c=%41&d", 8080, false, false, false},
+    {"https://example.com.:443?x", "example.com", "/?x", NULL, "example.com",
+        "https://example.com/?x", 443, true, false, false},
+    {"http://example.com:443/", "example.com", "/", NULL, "example.com:443",
+        "http://example.com:443/", 443, false, false, false},
+    {"http://192.0.2.1/x", "192.0.2.1", "/x", NULL, "192.0.2.1", "http://192.0.2.1/x", 80, false,
+        true, false},
+    {"https://[2001:DB8:0::1]:8443/", "2001:db8::1", "/", NULL, "[2001:db8::1]:8443",
+        "https://[2001:db8::1]:8443/", 8443, true, false, true},
+    {"http://[::ffff:7f00:1]/", "::ffff:127.0.0.1", "/", NULL, "[::ffff:127.0.0.1]",
+        "http://[::ffff:127.0.0.1]/", 80, false, false, true},
+    {"https://user:p%40ss@example.com/", "example.com", "/", "user:p%40ss", "example.com",
+        "https://example.com/", 443, true, false, false},
+    {"http://good@127.0.0.1/", "127.0.0.1", "/", "good", "127.0.0.1", "http://127.0.0.1/", 80,
+        false, true, false},
+    {"http://127.0.0.1:80@example.com/", "example.com", "/", "127.0.0.1:80", "example.com",
+        "http://example.com/", 80, false, false, false},
+    {"http://example.com%2f:80@127.0.0.1:81/", "127.0.0.1", "/", "example.com%2f:80",
+        "127.0.0.1:81", "http://127.0.0.1:81/", 81, false, true, false},
+    {"http://LOCALHOST/", "localhost", "/", NULL, "localhost", "http://localhost/", 80, false,
+        false, false},
+    {"http://[0:0:0:0:0:FFFF:7F00:0001]/", "::ffff:127.0.0.1", "/", NULL, "[::ffff:127.0.0.1]",
+        "http://[::ffff:127.0.0.1]/", 80, false, false, true},
+    {"http://[0000::0001]/", "::1", "/", NULL, "[::1]", "http://[::1]/", 80, false, false, true},
+    {"https://xn--bcher-kva.example/a:b@c", "xn--bcher-kva.example", "/a:b@c", NULL,
+        "xn--bcher-kva.example", "https://xn--bcher-kva.example/a:b@c", 443, true, false, false},
+    {"http://my_service/hook/../x", "my_service", "/hook/../x", NULL, "my_service",
+        "http://my_service/hook/../x", 80, false, false, false},
+    {"http://localhost.:65535/", "localhost", "/", NULL, "localhost:65535",
+        "http://localhost:65535/", 65535, false, false, false},
+    {"http://1.2.3.4.example/", "1.2.3.4.example", "/", NULL, "1.2.3.4.example",
+        "http://1.2.3.4.example/", 80, false, false, false},
+};
+
 static void
 a_url_is_taken_apart(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *host;
-        const char *target;
-        const char *user_info; /* NULL: none */
-        const char *authority;
-        const char *again;
-        int port;
-        bool is_tls;
-        bool is_ipv4;
-        bool is_ipv6;
-    } cases[] = {
-        {"https://example.com", "example.com", "/", NULL, "example.com", "https://example.com/",
-            443, true, false, false},
-        {"HTTP://Example.COM:8080/a/B?c=%41&d", "example.com", "/a/B?c=%41&d", NULL,
-            "example.com:8080", "http://example.com:8080/a/B?c=%41&d", 8080, false, false, false},
-        {"https://example.com.:443?x", "example.com", "/?x", NULL, "example.com",
-            "https://example.com/?x", 443, true, false, false},
-        {"http://example.com:443/", "example.com", "/", NULL, "example.com:443",
-            "http://example.com:443/", 443, false, false, false},
-        {"http://192.0.2.1/x", "192.0.2.1", "/x", NULL, "192.0.2.1", "http://192.0.2.1/x", 80,
-            false, true, false},
-        {"https://[2001:DB8:0::1]:8443/", "2001:db8::1", "/", NULL, "[2001:db8::1]:8443",
-            "https://[2001:db8::1]:8443/", 8443, true, false, true},
-        {"http://[::ffff:7f00:1]/", "::ffff:127.0.0.1", "/", NULL, "[::ffff:127.0.0.1]",
-            "http://[::ffff:127.0.0.1]/", 80, false, false, true},
-        {"https://user:p%40ss@example.com/", "example.com", "/", "user:p%40ss", "example.com",
-            "https://example.com/", 443, true, false, false},
-        {"http://good@127.0.0.1/", "127.0.0.1", "/", "good", "127.0.0.1", "http://127.0.0.1/", 80,
-            false, true, false},
-        {"https://xn--bcher-kva.example/a:b@c", "xn--bcher-kva.example", "/a:b@c", NULL,
-            "xn--bcher-kva.example", "https://xn--bcher-kva.example/a:b@c", 443, true, false,
-            false},
-        {"http://my_service/hook/../x", "my_service", "/hook/../x", NULL, "my_service",
-            "http://my_service/hook/../x", 80, false, false, false},
-        {"http://localhost.:65535/", "localhost", "/", NULL, "localhost:65535",
-            "http://localhost:65535/", 65535, false, false, false},
-        {"http://1.2.3.4.example/", "1.2.3.4.example", "/", NULL, "1.2.3.4.example",
-            "http://1.2.3.4.example/", 80, false, false, false},
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT_OF(taken); i++) {
         struct arena arena;
         struct buf buf;
         struct url url;
@@ -70,22 +79,22 @@ a_url_is_taken_apart(void **state)
 
         arena_init(&arena, 65536);
         buf_init(&buf, 65536);
-        assert_int_equal(url_parse(str_from(cases[i].text), &arena, &url, &error), OK);
-        assert_str(url.host, cases[i].host);
-        assert_str(url.target, cases[i].target);
-        assert_int_equal(url.user_info.ptr != NULL, cases[i].user_info != NULL);
-        if (cases[i].user_info != NULL)
-            assert_str(url.user_info, cases[i].user_info);
-        assert_int_equal(url.port, cases[i].port);
+        assert_int_equal(url_parse(str_from(taken[i].text), &arena, &url, &error), OK);
+        assert_str(url.host, taken[i].host);
+        assert_str(url.target, taken[i].target);
+        assert_int_equal(url.user_info.ptr != NULL, taken[i].user_info != NULL);
+        if (taken[i].user_info != NULL)
+            assert_str(url.user_info, taken[i].user_info);
+        assert_int_equal(url.port, taken[i].port);
         assert_int_equal(url.is_port_default, url.port == (url.is_tls ? 443 : 80));
-        assert_int_equal(url.is_tls, cases[i].is_tls);
-        assert_int_equal(url.is_host_ipv4, cases[i].is_ipv4);
-        assert_int_equal(url.is_host_ipv6, cases[i].is_ipv6);
+        assert_int_equal(url.is_tls, taken[i].is_tls);
+        assert_int_equal(url.is_host_ipv4, taken[i].is_ipv4);
+        assert_int_equal(url.is_host_ipv6, taken[i].is_ipv6);
         url_append_authority(&url, &buf);
-        assert_str(buf_str(&buf), cases[i].authority);
+        assert_str(buf_str(&buf), taken[i].authority);
         buf_clear(&buf);
         url_append_public(&url, &buf);
-        assert_str(buf_str(&buf), cases[i].again);
+        assert_str(buf_str(&buf), taken[i].again);
         buf_done(&buf);
         arena_done(&arena);
     }
@@ -140,13 +149,43 @@ static const char *const refused[][2] = {
      "cher.example/",
         "punycode"},
     {"http://\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1/", "punycode"},
+    /* What normalisation makes a digit, a dot or nothing of. */
+    {"http://127\xe3\x80\x82"
+     "0.0.1/",
+        "punycode"},
+    {"http://127\xef\xbc\x8e"
+     "0.0.1/",
+        "punycode"},
+    {"http://127\xef\xbd\xa1"
+     "0.0.1/",
+        "punycode"},
+    {"http://\xe2\x91\xa0.0.0.1/", "punycode"},
+    {"http://local\xc2\xadhost/", "punycode"},
+    {"http:\\\\127.0.0.1/", "backslash"},
+    {"http://127.0.0.1\\@example.com/", "backslash"},
+    {"http:////127.0.0.1/", "no host"},
+    {"http://127.0.0.1#@example.com/", "fragment"},
+    {"http://127.0.0.1\t/", "white space"},
+    {"http://127.0.0.1%00.example.com/", "percent-encoded"},
+    {"http://127.0.0.1%09/", "percent-encoded"},
+    {"http://127.0.0.1%20/", "percent-encoded"},
+    {"http://127.0.0.1%2f/", "percent-encoded"},
     {"http://127%2e0%2e0%2e1/", "percent-encoded"},
     {"http://%6cocalhost/", "percent-encoded"},
     {"http://2130706433/", "IPv4"},
     {"http://0x7f000001/", "IPv4"},
     {"http://0x7f.1/", "IPv4"},
     {"http://0X7F.0.0.0x1/", "IPv4"},
+    {"http://0x7f.0x0.0x0.0x1/", "IPv4"},
+    {"http://127.0.0.0x1/", "IPv4"},
     {"http://0177.0.0.1/", "IPv4"},
+    {"http://017700000001/", "IPv4"},
+    {"http://0000127.0.0.1/", "IPv4"},
+    {"http://127.0.1/", "IPv4"},
+    {"http://256/", "IPv4"},
+    {"http://4294967297/", "IPv4"},
+    {"http://127.0.0.1.:80/", "IPv4"},
+    {"http://127.0.0.1../", "empty part"},
     {"http://127.1/", "IPv4"},
     {"http://127.0.0.01/", "IPv4"},
     {"http://127.0.0.1./", "IPv4"},
@@ -161,6 +200,11 @@ static const char *const refused[][2] = {
     {"http://[fe80::1%25eth0]/", "network interface"},
     {"http://[fe80::1%eth0]/", "network interface"},
     {"http://[127.0.0.1]/", "not an IPv6"},
+    {"http://[::ffff:127.1]/", "not an IPv6"},
+    {"http://[::ffff:0x7f.0.0.1]/", "not an IPv6"},
+    {"http://[::ffff:0177.0.0.1]/", "not an IPv6"},
+    {"http://[::ffff:2130706433]/", "not an IPv6"},
+    {"http://[::1%00]/", "network interface"},
     {"http://[v1.x]/", "not an IPv6"},
     {"http://[1:2:3:4:5:6:7:8:9]/", "not an IPv6"},
     {"http://[::1]x/", "a port may follow"},
