@@ -13,6 +13,7 @@ static const char *const status_names[] = {
     [DELIVERY_SKIPPED] = "skipped",
     [DELIVERY_SUPERSEDED] = "superseded",
     [DELIVERY_CANCELLED] = "cancelled",
+    [DELIVERY_EXPIRED] = "expired",
 };
 
 const char *

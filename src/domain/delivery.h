@@ -26,6 +26,7 @@ enum delivery_status {
     DELIVERY_SKIPPED,    /* had left, was erased, or was told through another group */
     DELIVERY_SUPERSEDED, /* newer news about the webinar covers the person */
     DELIVERY_CANCELLED,  /* the hook or the webinar was deleted first */
+    DELIVERY_EXPIRED,    /* settled, but the log that says how is not kept any more */
 };
 
 const char *delivery_status_name(enum delivery_status status);

@@ -10,6 +10,7 @@ static const char *const reason_names[] = {
     [EVENT_BOOKED] = "booked",
     [EVENT_REPLAY] = "replay",
     [EVENT_TEST] = "test",
+    [EVENT_NOTICE] = "notice",
 };
 
 const char *

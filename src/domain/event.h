@@ -9,6 +9,12 @@
 
 #define EVENT_WEBINAR_CREATED_SINGLE "webinar.created.single"
 
+/* Notices: what happens to hooks and deliveries themselves (store/notices.h). */
+#define EVENT_HOOK_FAILING   "hook.failing"
+#define EVENT_HOOK_DISABLED  "hook.disabled"
+#define EVENT_HOOK_RECOVERED "hook.recovered"
+#define EVENT_DELIVERY_DEAD  "delivery.dead"
+
 /* What the body cannot tell: x-usher-reason. */
 enum event_reason {
     EVENT_CREATED,
@@ -17,6 +23,7 @@ enum event_reason {
     EVENT_BOOKED,
     EVENT_REPLAY,
     EVENT_TEST,
+    EVENT_NOTICE,
 };
 
 const char *event_reason_name(enum event_reason reason);

@@ -2,7 +2,7 @@
 /*
  * What a hook can be told of: the types of events, and by what each can be filtered.
  *
- * To add one: a row here, its body in domain/payload, a golden file.
+ * To add one: a row here, its body in domain/payload (of a notice in domain/notice), a golden file.
  */
 #ifndef DOMAIN_EVENT_TYPE_H
 #define DOMAIN_EVENT_TYPE_H
@@ -19,6 +19,7 @@ struct event_type {
     struct str name;
     struct str description;
     unsigned filters;               /* BIT(FILTER_WEBINAR) | … */
+    bool is_notice;                 /* of hooks and deliveries, not of the domain */
     struct str schema;              /* JSON Schema of the body, as JSON */
     struct str sample;              /* a body, as JSON */
     struct str sample_phone_string; /* the same for a hook with phoneFormat "string" */

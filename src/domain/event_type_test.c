@@ -50,6 +50,53 @@ the_samples_are_what_would_be_sent(void **state)
     buf_done(&buf);
 }
 
+/* The keys of a body are those that its schema requires, no more, down to the last object. */
+static void
+assert_obeys(const struct json *body, const struct json *schema)
+{
+    const struct json *required = json_find(schema, STR("required"));
+    const struct json *properties = json_find(schema, STR("properties"));
+
+    assert_int_equal(body->kind, JSON_OBJECT);
+    assert_non_null(required);
+    assert_non_null(properties);
+    assert_int_equal(required->count, body->count);
+    assert_int_equal(properties->count, body->count);
+    for (const struct json *key = required->first; key != NULL; key = key->next) {
+        const struct json *value = json_find(body, key->text);
+        const struct json *rule = json_find(properties, key->text);
+
+        if (value == NULL || rule == NULL)
+            fail_msg("%.*s is required and is not there", STR_FMT(key->text));
+        if (value->kind == JSON_OBJECT)
+            assert_obeys(value, rule);
+        if (value->kind == JSON_ARRAY && value->first->kind == JSON_OBJECT)
+            assert_obeys(value->first, json_find(rule, STR("items")));
+    }
+}
+
+static void
+every_sample_obeys_its_schema(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < event_type_count; i++) {
+        const struct event_type *type = &event_types[i];
+        const struct str samples[] = {type->sample, type->sample_phone_string};
+        struct json *schema = NULL;
+        struct arena arena;
+
+        arena_init(&arena, 1 << 20);
+        assert_int_equal(json_parse(type->schema, &arena, &schema, NULL), OK);
+        for (size_t j = 0; j < COUNT_OF(samples); j++) {
+            struct json *sample = NULL;
+
+            assert_int_equal(json_parse(samples[j], &arena, &sample, NULL), OK);
+            assert_obeys(sample, schema);
+        }
+        arena_done(&arena);
+    }
+}
+
 static void
 every_type_is_found_and_its_schema_is_json(void **state)
 {
@@ -72,6 +119,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_samples_are_what_would_be_sent),
+        cmocka_unit_test(every_sample_obeys_its_schema),
         cmocka_unit_test(every_type_is_found_and_its_schema_is_json),
     };
 

@@ -467,6 +467,8 @@ refuse_own(struct field_reader *reader)
         {"secretHint", "is set by us: leave it out"},
         {"publicKey", "is set by us: leave it out"},
         {"disabledBy", "is set by us: leave it out"},
+        {"effectiveRate", "is set by us: leave it out"},
+        {"failingSince", "is set by us: leave it out"},
         {"status", "is set by us: POST to …/enable or …/disable instead"},
     };
 

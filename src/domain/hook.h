@@ -43,6 +43,12 @@ struct hook {
     struct str disabled_by; /* "owner", "gone", "failing"; absent while enabled */
     struct walltime created;
     struct walltime updated;
+
+    /* Of its lane, read only here (store/lanes.h, hook_health). */
+    struct walltime first_failure; /* since the last success; 0: none */
+    struct walltime failing;       /* since when; 0: it is not */
+    double learned_rate;           /* 0: none */
+    double account_rate;           /* of all the account's hooks together; 0: no limit */
 };
 
 const char *hook_status_name(enum hook_status status);

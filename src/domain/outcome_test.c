@@ -4,7 +4,7 @@
 #include "support/test.h"
 
 static void
-every_2xx_is_accepted_and_410_is_gone(void **state)
+every_2xx_is_accepted_and_three_others_mean_something(void **state)
 {
     for (int status = 0; status < 1000; status++) {
         enum outcome expected = OUTCOME_RETRY;
@@ -13,6 +13,10 @@ every_2xx_is_accepted_and_410_is_gone(void **state)
             expected = OUTCOME_ACCEPTED;
         else if (status == 410)
             expected = OUTCOME_GONE;
+        else if (status == 429)
+            expected = OUTCOME_BUSY;
+        else if (status == 503)
+            expected = OUTCOME_OVERWHELMED;
         assert_int_equal(outcome_of(true, status), expected);
     }
     (void)state;
@@ -24,6 +28,8 @@ without_a_whole_answer_the_status_means_nothing(void **state)
     assert_int_equal(outcome_of(false, 0), OUTCOME_RETRY);
     assert_int_equal(outcome_of(false, 200), OUTCOME_RETRY);
     assert_int_equal(outcome_of(false, 410), OUTCOME_RETRY);
+    assert_int_equal(outcome_of(false, 429), OUTCOME_RETRY);
+    assert_int_equal(outcome_of(false, 503), OUTCOME_RETRY);
     (void)state;
 }
 
@@ -31,7 +37,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_2xx_is_accepted_and_410_is_gone),
+        cmocka_unit_test(every_2xx_is_accepted_and_three_others_mean_something),
         cmocka_unit_test(without_a_whole_answer_the_status_means_nothing),
     };
 
