@@ -52,6 +52,7 @@ append(const struct announcer *announcer, const struct webinar *webinar,
     struct event_draft draft = {
         .id = id_make(announcer->ids, announcer->now),
         .account_pk = webinar->account_pk,
+        .type = STR(EVENT_WEBINAR_CREATED_SINGLE),
         .reason = notice->reason,
         .webinar_pk = webinar->pk,
         .webinar_id = webinar->id,

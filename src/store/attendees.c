@@ -128,9 +128,10 @@ select_list(struct engine *engine, const struct attendee_query *query, struct st
             " AND member.ord >= group_range.lo AND member.ord < group_range.hi"
             " AND member.ord < ?2 AND member.left_seq IS NULL"
             " AND attendee.attendee_pk = member.attendee_pk AND attendee.account_pk = ?3"
+            " AND attendee.created_us >= ?5 AND attendee.created_us < ?6"
             " ORDER BY group_range.lo DESC, member.ord DESC LIMIT ?4",
             v_int(query->group_pk), v_int(query->before_pk), v_int(query->account_pk),
-            v_int(query->limit));
+            v_int(query->limit), v_time(query->after), v_int(before_us));
     else if (query->email.ptr != NULL)
         engine_select(engine, rows,
             "SELECT " ATTENDEE_COLUMNS ", attendee_pk FROM attendee WHERE account_pk = ?1"

@@ -18,8 +18,8 @@ struct attendee_query {
     int64_t account_pk;
     int64_t group_pk;      /* only visible members of this group, newest membership first; 0: all */
     struct str email;      /* with group_pk 0: only whose address compares equal; absent: all */
-    struct walltime after; /* with group_pk 0: created then or later; 0: since ever */
-    struct walltime before; /* with group_pk 0: created earlier; 0: until now */
+    struct walltime after; /* created then or later; 0: since ever */
+    struct walltime before; /* created earlier; 0: until now */
     int64_t before_pk;
     int64_t limit;
 };

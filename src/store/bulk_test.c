@@ -366,7 +366,7 @@ a_discarded_upload_leaves_no_lines(void **state)
         assert_int_equal(bulk_sweep(engine, pk, &done, &error), OK);
     assert_int_equal(count("SELECT count(*) FROM bulk_line"), 0);
     assert_int_equal(count("SELECT count(*) FROM attendee"), 0);
-    assert_int_equal(count("PRAGMA secure_delete"), 0);
+    assert_int_equal(count("PRAGMA secure_delete"), 2); /* fast */
 }
 
 static void

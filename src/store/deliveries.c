@@ -26,6 +26,7 @@ struct window {
     int64_t fanout_pk;
     int64_t base;
     size_t count;
+    int64_t next_pos;     /* of the fan-out: nobody from there on was taken up in this round */
     struct state *states; /* count */
 };
 
@@ -67,7 +68,7 @@ window_records(struct engine *engine, struct window *window, struct error *reter
 
     engine_select(engine, &rows,
         "SELECT base, started_us, records FROM attempt_block"
-        " WHERE fanout_pk = ?1 AND base > ?2 AND base < ?3 ORDER BY started_us, rowid",
+        " WHERE fanout_pk = ?1 AND base > ?2 AND base < ?3 ORDER BY rowid",
         v_int(window->fanout_pk), v_int(window->base - CHUNK_MEMBERS_MAX),
         v_int(window->base + (int64_t)window->count));
     while (rows_next(&rows)) {
@@ -118,12 +119,16 @@ window_judge(struct engine *engine, struct window *window, bool is_cancelled, st
     enum err err;
 
     for (size_t i = 0; i < window->count; i++)
-        window->states[i] = (struct state){.status = DELIVERY_PENDING};
+        window->states[i] = (struct state){.status = DELIVERY_EXPIRED};
     err = window_records(engine, window, reterr);
+    for (size_t i = 0; i < window->count; i++)
+        if (window->base + (int64_t)i >= window->next_pos)
+            window->states[i].status = DELIVERY_PENDING;
+    /* Who waits and is wanted now is in two rows, and on the way. */
     if (err == OK)
         err = window_bitmaps(engine, window,
-            "SELECT base, count, due_us, todo FROM chunk"
-            " WHERE fanout_pk = ?1 AND base > ?2 AND base < ?3",
+            "SELECT base, count, CASE WHEN is_manual THEN 0 ELSE due_us END, todo FROM chunk"
+            " WHERE fanout_pk = ?1 AND base > ?2 AND base < ?3 ORDER BY is_manual",
             DELIVERY_WAITING, reterr);
     if (err == OK)
         err = window_bitmaps(engine, window,
@@ -137,6 +142,41 @@ window_judge(struct engine *engine, struct window *window, bool is_cancelled, st
             (state->status == DELIVERY_PENDING || state->status == DELIVERY_WAITING))
             state->status = DELIVERY_CANCELLED;
     }
+    return err;
+}
+
+enum err
+delivery_status_get(struct engine *engine, int64_t fanout_pk, int64_t pos,
+    enum delivery_status *ret, struct error *reterr)
+{
+    struct state state;
+    struct window window = {.fanout_pk = fanout_pk, .base = pos, .count = 1, .states = &state};
+    bool is_cancelled = false;
+
+    enum err err;
+
+    {
+        CLEANUP(rows_done) struct rows rows;
+        bool is_there;
+
+        engine_select(engine, &rows,
+            "SELECT next_pos, status = 'cancelled' FROM fanout WHERE fanout_pk = ?1",
+            v_int(fanout_pk));
+        is_there = rows_next(&rows);
+        if (is_there) {
+            window.next_pos = rows_int(&rows, 0);
+            is_cancelled = rows_int(&rows, 1) != 0;
+        }
+
+        err = rows_end(&rows, reterr);
+        if (err == OK && !is_there)
+            err = error_set(reterr, ERR_NOT_FOUND, "there is no such delivery");
+    }
+
+    if (err == OK)
+        err = window_judge(engine, &window, is_cancelled, reterr);
+    if (err == OK)
+        *ret = state.status;
     return err;
 }
 
@@ -163,19 +203,26 @@ find_fanout(struct engine *engine, int64_t account_pk, struct arena *arena,
             found->hook_pk = rows_int(&rows, 1);
             found->is_cancelled = rows_int(&rows, 2) != 0;
         }
-        if (rows_end(&rows, reterr) != OK)
-            return ERR_IO;
+        enum err err = rows_end(&rows, reterr);
+
+        if (err != OK)
+            return err;
     }
     if (fanout_pk == 0)
         return error_set(reterr, ERR_NOT_FOUND, "there is no such delivery");
     return fanout_get(engine, fanout_pk, arena, &found->fanout, reterr);
 }
 
-/* The position of an attendee: in the first range that held them as of the event. */
+/* The position of an attendee: in the first range that held them as of the event. Nobody's (0) is a
+ * notice's only one. */
 static enum err
 find_position(struct engine *engine, const struct lane_fanout *fanout, int64_t attendee_pk,
     int64_t *ret, struct error *reterr)
 {
+    if (attendee_pk == 0 && fanout_is_notice(fanout)) {
+        *ret = 0;
+        return OK;
+    }
     for (size_t i = 0; i < fanout->audience.count; i++) {
         const struct audience_range *range = &fanout->audience.ranges[i];
         int64_t ord;
@@ -209,7 +256,7 @@ read_attempts(struct engine *engine, struct delivery_found *found, struct arena 
         return error_set(reterr, ERR_NOMEM, "out of memory for attempts");
     engine_select(engine, &rows,
         "SELECT base, started_us, records FROM attempt_block"
-        " WHERE fanout_pk = ?1 AND base > ?2 AND base <= ?3 ORDER BY started_us, rowid",
+        " WHERE fanout_pk = ?1 AND base > ?2 AND base <= ?3 ORDER BY rowid",
         v_int(found->fanout.pk), v_int(found->pos - CHUNK_MEMBERS_MAX), v_int(found->pos));
     while (rows_next(&rows)) {
         struct str records = rows_str(&rows, 2);
@@ -231,6 +278,25 @@ read_attempts(struct engine *engine, struct delivery_found *found, struct arena 
     return rows_end(&rows, reterr);
 }
 
+/* The last attempt of that number that had been made when the sample was taken: an event that was
+ * replayed has several of each number. */
+static struct delivery_attempt *
+find_attempt(struct delivery_found *found, unsigned number, struct walltime at)
+{
+    struct delivery_attempt *first = NULL;
+
+    for (size_t i = found->attempt_count; i > 0; i--) {
+        struct delivery_attempt *attempt = &found->attempts[i - 1];
+
+        if (attempt->attempt != number)
+            continue;
+        if (attempt->at.us <= at.us)
+            return attempt;
+        first = attempt; /* the clock was set back */
+    }
+    return first;
+}
+
 static enum err
 read_samples(struct engine *engine, struct delivery_found *found, struct arena *arena,
     struct error *reterr)
@@ -238,15 +304,17 @@ read_samples(struct engine *engine, struct delivery_found *found, struct arena *
     CLEANUP(rows_done) struct rows rows;
 
     engine_select(engine, &rows,
-        "SELECT attempt, detail, answer FROM attempt_failure WHERE fanout_pk = ?1 AND pos = ?2",
+        "SELECT attempt, at_us, detail, answer FROM attempt_failure"
+        " WHERE fanout_pk = ?1 AND pos = ?2 ORDER BY attempt_failure_pk",
         v_int(found->fanout.pk), v_int(found->pos));
     while (rows_next(&rows)) {
-        for (size_t i = 0; i < found->attempt_count; i++) {
-            if (found->attempts[i].attempt != (unsigned)rows_int(&rows, 0))
-                continue;
-            found->attempts[i].detail = arena_copy(arena, rows_str(&rows, 1));
-            found->attempts[i].answer = arena_copy(arena, rows_str(&rows, 2));
-        }
+        struct delivery_attempt *attempt = find_attempt(found, (unsigned)rows_int(&rows, 0),
+            (struct walltime){rows_int(&rows, 1)});
+
+        if (attempt == NULL)
+            continue;
+        attempt->detail = arena_copy(arena, rows_str(&rows, 2));
+        attempt->answer = arena_copy(arena, rows_str(&rows, 3));
     }
     return rows_end(&rows, reterr);
 }
@@ -280,8 +348,10 @@ find_attendee(struct engine *engine, int64_t account_pk, struct arena *arena,
         found->delivery.email = arena_copy(arena, rows_str(&rows, 1));
         return OK;
     }
-    if (rows_end(&rows, reterr) != OK)
-        return ERR_IO;
+    enum err err = rows_end(&rows, reterr);
+
+    if (err != OK)
+        return err;
     return error_set(reterr, ERR_NOT_FOUND, "there is no such delivery");
 }
 
@@ -292,9 +362,11 @@ delivery_get(struct engine *engine, int64_t account_pk, const struct delivery_id
     struct delivery_found found = {.delivery = {.id = *id}};
     struct state state;
     struct window window = {.count = 1, .states = &state};
-    int64_t attendee_pk;
-    enum err err = find_attendee(engine, account_pk, arena, &found, &attendee_pk, reterr);
+    int64_t attendee_pk = 0;
+    enum err err = OK;
 
+    if (!id_is_zero(id->attendee))
+        err = find_attendee(engine, account_pk, arena, &found, &attendee_pk, reterr);
     if (err == OK)
         err = find_fanout(engine, account_pk, arena, &found, reterr);
     if (err != OK)
@@ -303,12 +375,15 @@ delivery_get(struct engine *engine, int64_t account_pk, const struct delivery_id
     if (err == OK) {
         window.fanout_pk = found.fanout.pk;
         window.base = found.pos;
+        window.next_pos = found.fanout.next_pos;
         err = window_judge(engine, &window, found.is_cancelled, reterr);
     }
     if (err == OK)
         err = read_attempts(engine, &found, arena, reterr);
     if (err == OK)
         err = read_samples(engine, &found, arena, reterr);
+    if (err == OK && arena_is_full(arena))
+        err = error_set(reterr, ERR_NOMEM, "out of memory for a delivery");
     if (err != OK) {
         audience_done(&found.fanout.audience);
         return err;
@@ -341,6 +416,19 @@ struct listing {
     struct error *reterr;
 };
 
+#define FANOUTS_WANTED                                                                             \
+    " AND f.fanout_pk <= ?1 AND h.account_pk = ?2 AND (?3 IS NULL OR h.id = ?3)"                   \
+    " AND e.created_us >= ?5 AND (?6 = 0 OR e.created_us < ?6) ORDER BY f.fanout_pk DESC LIMIT 1"
+/* Of an event, by the event: its fan-outs are a few of millions. */
+static const char fanouts_of_event[] =
+    "SELECT f.fanout_pk, h.id, f.status = 'cancelled' FROM event e"
+    " CROSS JOIN fanout f ON f.event_pk = e.event_pk"
+    " CROSS JOIN hook h ON h.hook_pk = f.hook_pk WHERE e.id = ?4" FANOUTS_WANTED;
+static const char fanouts_of_all[] =
+    "SELECT f.fanout_pk, h.id, f.status = 'cancelled' FROM fanout f"
+    " CROSS JOIN hook h ON h.hook_pk = f.hook_pk"
+    " CROSS JOIN event e ON e.event_pk = f.event_pk WHERE ?4 IS NULL" FANOUTS_WANTED;
+
 /* The next fan-out at or below query->fanout_pk that the query may want. */
 static enum err
 next_fanout(struct engine *engine, const struct delivery_query *query, struct arena *arena,
@@ -348,12 +436,7 @@ next_fanout(struct engine *engine, const struct delivery_query *query, struct ar
 {
     CLEANUP(rows_done) struct rows rows;
 
-    engine_select(engine, &rows,
-        "SELECT f.fanout_pk, h.id, f.status = 'cancelled' FROM fanout f"
-        " JOIN hook h ON h.hook_pk = f.hook_pk JOIN event e ON e.event_pk = f.event_pk"
-        " WHERE f.fanout_pk <= ?1 AND h.account_pk = ?2 AND (?3 IS NULL OR h.id = ?3)"
-        " AND (?4 IS NULL OR e.id = ?4) AND e.created_us >= ?5 AND (?6 = 0 OR e.created_us < ?6)"
-        " ORDER BY f.fanout_pk DESC LIMIT 1",
+    engine_select(engine, &rows, id_is_zero(query->event) ? fanouts_of_all : fanouts_of_event,
         v_int(query->fanout_pk), v_int(query->account_pk),
         id_is_zero(query->hook) ? v_null() : v_id(&query->hook),
         id_is_zero(query->event) ? v_null() : v_id(&query->event), v_time(query->after),
@@ -369,26 +452,21 @@ next_fanout(struct engine *engine, const struct delivery_query *query, struct ar
     return fanout_get(engine, ret->pk, arena, &ret->row, reterr);
 }
 
-/* Who stands at a position, if the query wants them. */
+/* Who stands at a position, if the query wants them; id is theirs but for the attendee. */
 static enum err
-list_position(struct listing *listing, const struct listed_fanout *fanout, int64_t pos,
-    const struct state *state)
+list_member(struct listing *listing, const struct lane_fanout *fanout, int64_t pos,
+    const struct state *state, struct delivery_id id)
 {
     CLEANUP(rows_done) struct rows rows;
     const struct id *attendee = &listing->query->attendee;
-    struct delivery_id id = {
-        .event = fanout->row.event_id,
-        .hook = fanout->hook_id,
-        .sequence = fanout->row.sequence,
-    };
     size_t range;
     int64_t ord;
 
-    CHECK(audience_at(&fanout->row.audience, fanout->row.filter_group, pos, &range, &ord));
+    CHECK(audience_at(&fanout->audience, fanout->filter_group, pos, &range, &ord));
     engine_select(listing->engine, &rows,
         "SELECT a.id, a.email FROM member m JOIN attendee a ON a.attendee_pk = m.attendee_pk"
         " WHERE m.group_pk = ?1 AND m.ord = ?2 AND (?3 IS NULL OR a.id = ?3)",
-        v_int(fanout->row.audience.ranges[range].group_pk), v_int(ord),
+        v_int(fanout->audience.ranges[range].group_pk), v_int(ord),
         id_is_zero(*attendee) ? v_null() : v_id(attendee));
     if (rows_next(&rows)) {
         id.attendee = rows_id(&rows, 0);
@@ -398,13 +476,34 @@ list_position(struct listing *listing, const struct listed_fanout *fanout, int64
     return rows_end(&rows, listing->reterr);
 }
 
+static enum err
+list_position(struct listing *listing, const struct listed_fanout *fanout, int64_t pos,
+    const struct state *state)
+{
+    struct delivery_id id = {
+        .event = fanout->row.event_id,
+        .hook = fanout->hook_id,
+        .sequence = fanout->row.sequence,
+    };
+
+    if (!fanout_is_notice(&fanout->row))
+        return list_member(listing, &fanout->row, pos, state, id);
+    if (id_is_zero(listing->query->attendee))
+        listing->found[listing->count++] = delivery_of(&id, state, (struct str){NULL, 0});
+    return OK;
+}
+
 /* One window below *inout_end, from its last position backwards; *inout_end becomes the lowest
  * position that was looked at. */
 static enum err
 list_window(struct listing *listing, const struct listed_fanout *fanout, int64_t *inout_end)
 {
     int64_t end = *inout_end;
-    struct window window = {.fanout_pk = fanout->pk, .states = listing->states};
+    struct window window = {
+        .fanout_pk = fanout->pk,
+        .next_pos = fanout->row.next_pos,
+        .states = listing->states,
+    };
     enum err err;
 
     window.base = end > WINDOW_POSITIONS ? end - WINDOW_POSITIONS : 0;
@@ -470,6 +569,8 @@ deliveries_list(struct engine *engine, struct delivery_query *query, struct aren
     arena_done(&listing.fanout_arena);
     if (err != OK && err != ERR_NOT_FOUND)
         return err;
+    if (arena_is_full(arena))
+        return error_set(reterr, ERR_NOMEM, "out of memory for a list");
     page->count = listing.count;
     page->has_more = err == OK;
     return OK;

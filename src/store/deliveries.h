@@ -3,7 +3,8 @@
  * Looking at deliveries one by one: each can be found by its id though most never had a row.
  *
  * What became of one is told by where its position lies: beyond the cursor, in a chunk, in dead,
- * or in an attempt's record. Up to a flush ago; reads only.
+ * or in an attempt's record. Records may be of an earlier round, so that they come last. Up to a
+ * flush ago; reads only.
  */
 #ifndef STORE_DELIVERIES_H
 #define STORE_DELIVERIES_H
@@ -20,7 +21,7 @@ struct delivery {
     unsigned result;      /* of the last attempt, as in a record; 0: none was made */
     struct walltime last; /* when that was; 0: never */
     struct walltime due;  /* of the next attempt while WAITING; else 0 */
-    struct str email;     /* absent once the attendee was erased */
+    struct str email;     /* absent of a notice, whose attendee is zero */
 };
 
 struct delivery_attempt {
@@ -46,6 +47,10 @@ struct delivery_found {
 MUST_CHECK enum err delivery_get(struct engine *engine, int64_t account_pk,
     const struct delivery_id *id, struct arena *arena, struct delivery_found *ret,
     struct error *reterr);
+
+/* How the position of a fan-out stands. ERR_NOT_FOUND: the fan-out is not there any more. */
+MUST_CHECK enum err delivery_status_get(struct engine *engine, int64_t fanout_pk, int64_t pos,
+    enum delivery_status *ret, struct error *reterr);
 
 /* Deliveries of an account, the newest fan-out first, and within it the last position first. */
 struct delivery_query {

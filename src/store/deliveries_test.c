@@ -48,6 +48,7 @@ tell(struct world *world, size_t event, int64_t group)
     const struct event_draft draft = {
         .id = world->events[event],
         .account_pk = 1,
+        .type = STR(EVENT_WEBINAR_CREATED_SINGLE),
         .reason = EVENT_UPDATED,
         .webinar_pk = 77,
         .webinar_id = numbered(77),
@@ -152,7 +153,10 @@ flush_some(struct world *world)
         item.hook_pk = 1;
         item.fanout_pk = 1;
         item.count = 6;
-        assert_int_equal(lanes_flush(world->engine, &item, 1, start, &world->error), OK);
+        assert_int_equal(lanes_flush(world->engine,
+                             &(struct flush_plan){.items = &item, .count = 1, .now = start},
+                             &world->error),
+            OK);
     }
 }
 
@@ -318,6 +322,185 @@ a_page_of_many_large_events_fits_into_a_small_answer(void **state)
     world_close(&world);
 }
 
+static struct delivery_found
+found_at(struct world *world, int64_t member)
+{
+    const struct delivery_id id = {
+        .event = world->events[0],
+        .hook = world->hooks[0],
+        .attendee = numbered(1000 + member),
+        .sequence = world->sequences[0],
+    };
+    struct delivery_found found;
+
+    if (delivery_get(world->engine, 1, &id, &world->arena, &found, &world->error) != OK)
+        fail_msg("%s", world->error.text);
+    audience_done(&found.fanout.audience);
+    return found;
+}
+
+static void
+after_a_replay_nothing_counts_that_was_before(void **state)
+{
+    struct world world;
+    char text[2048];
+    struct delivery_query query = {.has_status = true, .status = DELIVERY_DELIVERED};
+    enum delivery_status status = DELIVERY_DEAD;
+
+    (void)state;
+    world_open(&world);
+    flush_some(&world);
+    run(&world, "UPDATE fanout SET round = 1, next_pos = 0 WHERE fanout_pk = 1;"
+                "DELETE FROM chunk; DELETE FROM dead");
+    assert_int_equal(found_at(&world, 0).delivery.status, DELIVERY_PENDING);
+    assert_int_equal(list_all(&world, query, 7, text, sizeof(text)), 0);
+    assert_int_equal(delivery_status_get(world.engine, 1, 0, &status, &world.error), OK);
+    assert_int_equal(status, DELIVERY_PENDING);
+    /* The cursor has passed the first: what the log says of them holds again. */
+    run(&world, "UPDATE fanout SET next_pos = 1 WHERE fanout_pk = 1");
+    assert_int_equal(found_at(&world, 0).delivery.status, DELIVERY_DELIVERED);
+    assert_int_equal(found_at(&world, 1).delivery.status, DELIVERY_PENDING);
+    assert_int_equal(list_all(&world, query, 7, text, sizeof(text)), 1);
+    run(&world, "UPDATE fanout SET status = 'cancelled' WHERE fanout_pk = 1");
+    assert_int_equal(found_at(&world, 1).delivery.status, DELIVERY_CANCELLED);
+    status = DELIVERY_DEAD;
+    assert_int_equal(delivery_status_get(world.engine, 99, 0, &status, &world.error),
+        ERR_NOT_FOUND);
+    assert_int_equal(status, DELIVERY_DEAD);
+    world_close(&world);
+}
+
+static void
+one_that_waits_and_is_wanted_now_is_pending(void **state)
+{
+    struct world world;
+    struct delivery_found found;
+
+    (void)state;
+    world_open(&world);
+    flush_some(&world);
+    assert_int_equal(found_at(&world, 2).delivery.status, DELIVERY_WAITING);
+    run(&world, "INSERT INTO chunk (chunk_pk, fanout_pk, hook_pk, base, count, attempts, due_us,"
+                " is_manual, todo) VALUES (-5, 1, 1, 2, 1, 1, 1, 1, x'01')");
+    found = found_at(&world, 2);
+    assert_int_equal(found.delivery.status, DELIVERY_PENDING);
+    assert_int_equal(found.delivery.due.us, 0);
+    world_close(&world);
+}
+
+/* The log is kept for a shorter time than events: what was settled must not look as if it were
+ * due. */
+static void
+without_its_log_a_settled_one_has_expired(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    flush_some(&world);
+    run(&world, "DELETE FROM attempt_block");
+    assert_int_equal(found_at(&world, 0).delivery.status, DELIVERY_EXPIRED);
+    assert_int_equal(found_at(&world, 2).delivery.status, DELIVERY_WAITING);
+    assert_int_equal(found_at(&world, 3).delivery.status, DELIVERY_DEAD);
+    assert_int_equal(found_at(&world, 4).delivery.status, DELIVERY_PENDING);
+    assert_int_equal(found_at(&world, 6).delivery.status, DELIVERY_PENDING);
+    world_close(&world);
+}
+
+static void
+each_sample_stands_beside_the_attempt_that_it_is_of(void **state)
+{
+    struct world world;
+    struct delivery_found found;
+    uint8_t bytes[RECORD_BYTES];
+
+    (void)state;
+    world_open(&world);
+    flush_some(&world);
+    /* The second was made in a later round, with the same number. */
+    record_encode(&(struct attempt_record){.index = 2, .attempt = 1, .result = 502}, bytes);
+    assert_int_equal(
+        engine_run(world.engine, &world.error, "INSERT INTO attempt_block VALUES (1, 0, ?1, ?2)",
+            v_int(start.us + US_PER_S), v_blob((struct str){(const char *)bytes, sizeof(bytes)})),
+        OK);
+    assert_int_equal(
+        engine_run(world.engine, &world.error,
+            "INSERT INTO attempt_failure (fanout_pk, pos, attempt, at_us, failure,"
+            " status, detail, answer) VALUES (1, 2, 1, ?1, 'status', 500, 'first', x''),"
+            " (1, 2, 1, ?2, 'status', 502, 'second', x''),"
+            " (1, 2, 9, ?2, 'status', 502, 'of none', x''),"
+            " (1, 3, 1, 5, 'status', 503, 'clock set back', x'')",
+            v_int(start.us + 9), v_int(start.us + US_PER_S + 9)),
+        OK);
+    found = found_at(&world, 2);
+    assert_int_equal(found.attempt_count, 2);
+    assert_true(str_equals(found.attempts[0].detail, STR("first")));
+    assert_true(str_equals(found.attempts[1].detail, STR("second")));
+    found = found_at(&world, 3);
+    assert_true(str_equals(found.attempts[0].detail, STR("clock set back")));
+    world_close(&world);
+}
+
+static void
+a_notice_is_a_delivery_to_nobody(void **state)
+{
+    struct world world;
+    struct event_receipt receipt;
+    struct audience audience;
+    struct delivery found[4];
+    struct delivery_page page = {.found = found, .max = COUNT_OF(found)};
+    struct delivery_query query = {.account_pk = 1, .fanout_pk = INT64_MAX, .pos = INT64_MAX};
+    struct delivery_found one;
+    const struct event_draft draft = {
+        .id = numbered(30),
+        .account_pk = 1,
+        .type = STR(EVENT_HOOK_FAILING),
+        .reason = EVENT_NOTICE,
+        .webinar_pk = -1,
+        .snapshot = STR("{}"),
+        .audience = &audience,
+        .now = {start.us + US_PER_DAY},
+    };
+
+    (void)state;
+    world_open(&world);
+    run(&world, "UPDATE hook SET event = 'hook.failing' WHERE hook_pk = 2");
+    audience_init(&audience);
+    assert_int_equal(audience_add(&audience, GROUP_NOBODY, 0, 1, false), OK);
+    assert_int_equal(event_append(world.engine, &draft, &world.arena, &receipt, &world.error), OK);
+    audience_done(&audience);
+    query.after = draft.now;
+    assert_int_equal(deliveries_list(world.engine, &query, &world.arena, &page, &world.error), OK);
+    assert_int_equal(page.count, 1);
+    assert_true(id_is_zero(found[0].id.attendee));
+    assert_null(found[0].email.ptr);
+
+    assert_int_equal(delivery_get(world.engine, 1, &found[0].id, &world.arena, &one, &world.error),
+        OK);
+    assert_int_equal(one.delivery.status, DELIVERY_PENDING);
+    assert_int_equal(one.pos, 0);
+    assert_null(one.delivery.email.ptr);
+    audience_done(&one.fanout.audience);
+
+    /* Nobody gets a webinar's event, and somebody no notice. */
+    found[0].id.attendee = numbered(1000);
+    assert_int_equal(delivery_get(world.engine, 1, &found[0].id, &world.arena, &one, &world.error),
+        ERR_NOT_FOUND);
+    found[0].id = (struct delivery_id){
+        .event = world.events[0],
+        .hook = world.hooks[0],
+        .sequence = world.sequences[0],
+    };
+    assert_int_equal(delivery_get(world.engine, 1, &found[0].id, &world.arena, &one, &world.error),
+        ERR_NOT_FOUND);
+    query.attendee = numbered(1000);
+    query.fanout_pk = INT64_MAX;
+    query.pos = INT64_MAX;
+    assert_int_equal(deliveries_list(world.engine, &query, &world.arena, &page, &world.error), OK);
+    assert_int_equal(page.count, 0);
+    world_close(&world);
+}
+
 int
 main(void)
 {
@@ -326,6 +509,11 @@ main(void)
         cmocka_unit_test(each_filter_leaves_out_the_others),
         cmocka_unit_test(one_is_found_by_its_id_with_its_attempts),
         cmocka_unit_test(a_page_of_many_large_events_fits_into_a_small_answer),
+        cmocka_unit_test(after_a_replay_nothing_counts_that_was_before),
+        cmocka_unit_test(one_that_waits_and_is_wanted_now_is_pending),
+        cmocka_unit_test(without_its_log_a_settled_one_has_expired),
+        cmocka_unit_test(each_sample_stands_beside_the_attempt_that_it_is_of),
+        cmocka_unit_test(a_notice_is_a_delivery_to_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,9 +102,11 @@ MUST_CHECK enum err engine_checkpoint(struct engine *engine, struct error *reter
 /* Transactions belong to the store workers and to tests, not to subjects. A writable connection
  * takes the write lock at once; one that cannot get it within seconds is told ERR_BUSY. */
 MUST_CHECK enum err engine_begin(struct engine *engine, struct error *reterr);
-/* On failure nothing of the transaction remains. */
+/* On failure nothing of the transaction remains. ERR_DISK: the disk is full or fails. */
 MUST_CHECK enum err engine_commit(struct engine *engine, struct error *reterr);
-void engine_rollback(struct engine *engine); /* no-op outside a transaction */
+/* No-op outside a transaction. Where there is no memory even for this, the transaction is not
+ * committed any more: the next engine_begin rolls it back first, or fails. */
+void engine_rollback(struct engine *engine);
 MUST_CHECK enum err engine_savepoint(struct engine *engine, struct error *reterr);
 MUST_CHECK enum err engine_release(struct engine *engine, struct error *reterr);
 /* Undo to the savepoint and drop it. ERR_IO when the whole transaction is gone with it. */
@@ -123,6 +125,8 @@ MUST_CHECK enum err engine_run_values(struct engine *engine, const char *sql,
 
 int64_t engine_last_pk(const struct engine *engine); /* of the last insert */
 int64_t engine_changes(const struct engine *engine); /* rows the last statement touched */
+/* Rows that all statements of this connection have touched: grows where anything is written. */
+int64_t engine_changes_total(const struct engine *engine);
 
 struct rows {
     struct engine *engine;

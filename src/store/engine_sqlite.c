@@ -38,6 +38,7 @@ struct engine {
     sqlite3 *db; /* owned */
     bool read_only;
     bool owes_checkpoint;
+    bool owes_rollback; /* there was no memory for it */
     bool has_seal_key;
     uint8_t seal_key[SEAL_KEY_BYTES];
     struct map by_hash; /* text's hash -> struct statement, owned */
@@ -61,11 +62,14 @@ fail(struct engine *engine, int code, const char *what, struct error *reterr)
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return error_set(reterr, ERR_BUSY, "database: %s: another process holds it", what);
-    case SQLITE_FULL: return error_set(reterr, ERR_IO, "database: %s: disk full", what);
-    case SQLITE_IOERR:
-        return error_set(reterr, ERR_IO, "database: %s: disk I/O error (%d)", what, code);
+    case SQLITE_FULL: return error_set(reterr, ERR_DISK, "database: %s: disk full", what);
+    case SQLITE_IOERR: /* quotas and limits on the size of files come this way, too */
+        return error_set(reterr, ERR_DISK, "database: %s: disk I/O error (%d)", what, code);
     case SQLITE_TOOBIG: return error_set(reterr, ERR_LIMIT, "database: %s: value too large", what);
     case SQLITE_NOMEM: return error_set(reterr, ERR_NOMEM, "database: %s: out of memory", what);
+    case SQLITE_CANTOPEN:
+        return error_set(reterr, ERR_IO, "database: %s: %s%s", what, detail,
+            engine->read_only ? ": its folder must let files be made even to read it" : "");
     default: return error_set(reterr, ERR_IO, "database: %s: %s", what, detail);
     }
 }
@@ -286,13 +290,14 @@ create_file(const char *path, struct error *reterr)
 }
 
 /* The page size takes effect only on a new file and only before write-ahead logging is on. Debian
- * builds SQLite with secure_delete on. */
+ * builds SQLite with secure_delete on; fast leaves no copies of rows in pages that are written
+ * anyway, and so nothing that an erasure would not find. */
 static const char setup_write[] = "PRAGMA page_size = 8192;"
                                   "PRAGMA journal_mode = WAL;"
                                   "PRAGMA synchronous = FULL;"
                                   "PRAGMA wal_autocheckpoint = 1000;"
                                   "PRAGMA foreign_keys = ON;"
-                                  "PRAGMA secure_delete = OFF;";
+                                  "PRAGMA secure_delete = FAST;";
 
 static const char setup_read[] = "PRAGMA query_only = ON;";
 
@@ -399,7 +404,7 @@ enum err
 engine_secure_delete(struct engine *engine, bool on, struct error *reterr)
 {
     engine->owes_checkpoint |= on;
-    return engine_exec(engine, on ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = OFF",
+    return engine_exec(engine, on ? "PRAGMA secure_delete = ON" : "PRAGMA secure_delete = FAST",
         reterr);
 }
 
@@ -428,6 +433,10 @@ engine_checkpoint(struct engine *engine, struct error *reterr)
 enum err
 engine_begin(struct engine *engine, struct error *reterr)
 {
+    if (engine->owes_rollback)
+        engine_rollback(engine);
+    if (engine->owes_rollback)
+        return error_set(reterr, ERR_NOMEM, "database: begin: out of memory");
     return engine_run(engine, reterr, engine->read_only ? "BEGIN" : "BEGIN IMMEDIATE");
 }
 
@@ -438,7 +447,7 @@ engine_commit(struct engine *engine, struct error *reterr)
 
     CRASH("store.commit.before");
     if (FAULT("store.commit"))
-        err = error_set(reterr, ERR_IO, "database: commit: disk I/O error (fault)");
+        err = error_set(reterr, ERR_DISK, "database: commit: disk I/O error (fault)");
     else
         err = engine_run(engine, reterr, "COMMIT");
     if (err != OK)
@@ -450,12 +459,13 @@ engine_commit(struct engine *engine, struct error *reterr)
 void
 engine_rollback(struct engine *engine)
 {
+    engine->owes_rollback = false;
     if (!engine_is_in_transaction(engine))
         return;
-    /* It fails only where the transaction is gone already; what it needs of memory and disk was
-     * had when the transaction began. Not through the cache, which may need more. */
+    /* Not through the cache, which may need more memory than this does. What it needs of the disk
+     * was had when the transaction began. */
     (void)sqlite3_exec(engine->db, "ROLLBACK", NULL, NULL, NULL);
-    CHECK(!engine_is_in_transaction(engine));
+    engine->owes_rollback = engine_is_in_transaction(engine);
 }
 
 enum err
@@ -528,6 +538,12 @@ int64_t
 engine_changes(const struct engine *engine)
 {
     return sqlite3_changes64(engine->db);
+}
+
+int64_t
+engine_changes_total(const struct engine *engine)
+{
+    return sqlite3_total_changes64(engine->db);
 }
 
 void
@@ -603,12 +619,13 @@ rows_str(struct rows *rows, int column)
     sqlite3_stmt *stmt = rows_stmt(rows, column);
     const char *ptr;
 
-    if (sqlite3_column_type(stmt, column) == SQLITE_NULL)
-        return (struct str){NULL, 0};
-    if (sqlite3_column_type(stmt, column) == SQLITE_BLOB)
-        ptr = sqlite3_column_blob(stmt, column);
-    else
-        ptr = (const char *)sqlite3_column_text(stmt, column);
+    switch (sqlite3_column_type(stmt, column)) {
+    case SQLITE_NULL: return (struct str){NULL, 0};
+    case SQLITE_INTEGER:
+    case SQLITE_FLOAT: ptr = (const char *)sqlite3_column_text(stmt, column); break;
+    /* A text, too: to end it in NUL it would be copied, for which there may be no memory. */
+    default: ptr = sqlite3_column_blob(stmt, column); break;
+    }
     /* An empty blob has no address, yet it is there. */
     return (struct str){ptr != NULL ? ptr : "", (size_t)sqlite3_column_bytes(stmt, column)};
 }

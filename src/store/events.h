@@ -4,7 +4,7 @@
  * matching hook, in the transaction of the change that made them.
  *
  * The sequence grows over the whole store and follows the clock (microseconds), so that it goes on
- * growing even after yesterday's backup was restored.
+ * growing even after yesterday's backup was restored. It also numbers changes of fan-outs.
  */
 #ifndef STORE_EVENTS_H
 #define STORE_EVENTS_H
@@ -17,6 +17,7 @@
 struct event_draft {
     struct id id; /* fresh */
     int64_t account_pk;
+    struct str type; /* of event_types */
     enum event_reason reason;
     int64_t webinar_pk;
     struct id webinar_id;
@@ -41,18 +42,45 @@ MUST_CHECK enum err sequence_next(struct engine *engine, struct walltime now, in
 MUST_CHECK enum err event_append(struct engine *engine, const struct event_draft *draft,
     struct arena *arena, struct event_receipt *ret, struct error *reterr);
 
+/* What decides whether a hook wants an event, and the fan-out it then gets. */
+struct fanout_draft {
+    int64_t sequence; /* the event's */
+    int64_t account_pk;
+    struct str type;
+    int64_t webinar_pk;
+    struct id webinar_id;
+    const struct audience *audience;
+    int64_t late_from; /* store/lanes.h */
+    int64_t changed;   /* a fresh sequence */
+    struct walltime now;
+};
+
+/* To one hook, enabled or not. *ret_added is false where the hook was told of the event before, was
+ * deleted, or by its type and filters does not want it. */
+MUST_CHECK enum err fanout_add(struct engine *engine, const struct fanout_draft *draft,
+    int64_t hook_pk, bool *ret_added, struct error *reterr);
+
 struct event_row {
     int64_t sequence;
     struct id id;
+    struct str type; /* static */
     enum event_reason reason;
-    struct id webinar_id;
+    struct id webinar_id; /* zero: of a notice */
+    struct id about;      /* the hook that a notice is about; else zero */
     struct walltime created;
 };
 
+/* The audience of an event as its row has it; the caller's to free. */
+MUST_CHECK enum err event_audience_read(struct str encoded, int64_t sequence, struct audience *ret,
+    struct error *reterr);
+
 struct event_query {
     int64_t account_pk;
-    struct id webinar; /* zero: any */
-    int64_t before;    /* only smaller sequences */
+    struct id webinar;     /* zero: any */
+    struct str type;       /* absent: any */
+    struct walltime after; /* created then or later; 0: since ever */
+    struct walltime until; /* created earlier; 0: until now */
+    int64_t before;        /* only smaller sequences */
     size_t max;
 };
 
@@ -76,6 +104,9 @@ struct fanout_progress {
     struct walltime finished; /* 0: not yet */
 };
 
+/* Members of a fan-out that wait for another attempt. */
+MUST_CHECK enum err fanout_failing(struct engine *engine, int64_t fanout_pk, int64_t *ret,
+    struct error *reterr);
 /* Of all of the event's hooks, those deleted since included; in the arena. */
 MUST_CHECK enum err event_progress(struct engine *engine, int64_t sequence, struct arena *arena,
     struct fanout_progress **ret, size_t *ret_count, struct error *reterr);

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/str.h"
+#include "os/disk.h"
 
 static enum err
 held_by(int fd, const char *db_path, struct error *reterr)
@@ -40,11 +40,15 @@ enum err
 file_lock_take(const char *db_path, int *ret_fd, struct error *reterr)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char path[PATH_MAX];
-    int len = snprintf(path, sizeof(path), "%s.lock", db_path);
-    enum err err;
+    char resolved[DISK_PATH_BYTES];
+    char path[DISK_PATH_BYTES];
+    enum err err = disk_resolve(db_path, resolved, reterr);
+    int len;
     int fd;
 
+    if (err != OK)
+        return err;
+    len = snprintf(path, sizeof(path), "%s.lock", resolved);
     if (len < 0 || (size_t)len >= sizeof(path))
         return error_set(reterr, ERR_INVALID, "the database's path is too long");
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

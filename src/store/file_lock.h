@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One process at a time serves a database file: a lock on a file beside it, which holds the pid.
+ * One process at a time serves a database file, by whatever name it is called: a lock on a file
+ * beside it, which holds the pid.
  *
  * The kernel drops the lock with the process, however that ends; the file stays.
  */

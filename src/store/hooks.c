@@ -4,12 +4,15 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "store/events.h"
 #include "store/secrets.h"
 
 #define COLUMNS                                                                                    \
     "hook_pk, account_pk, id, url, user_info_sealed, event, webinar_id, mango_id, description,"    \
     " headers_sealed, phone_format, signature, secret_sealed, old_secret_sealed,"                  \
-    " old_secret_until_us, rate_limit, max_in_flight, status, disabled_by, created_us, updated_us"
+    " old_secret_until_us, rate_limit, max_in_flight, status, disabled_by, created_us,"            \
+    " updated_us, first_failure_us, failing_us, learned_rate,"                                     \
+    " (SELECT account.rate_limit FROM account WHERE account.account_pk = hook.account_pk)"
 
 /* --- sealing --- */
 
@@ -166,6 +169,10 @@ read_row(struct rows *rows, struct arena *arena, struct hook *ret, struct error 
     hook.disabled_by = arena_copy(arena, rows_str(rows, 18));
     hook.created.us = rows_int(rows, 19);
     hook.updated.us = rows_int(rows, 20);
+    hook.first_failure.us = rows_int(rows, 21);
+    hook.failing.us = rows_int(rows, 22);
+    hook.learned_rate = rows_is_null(rows, 23) ? 0 : rows_real(rows, 23);
+    hook.account_rate = rows_is_null(rows, 24) ? 0 : rows_real(rows, 24);
 
     err = read_words(rows, &hook, reterr);
     if (err == OK)
@@ -354,7 +361,8 @@ hook_update(struct engine *engine, const struct hook *hook, struct arena *arena,
 
     if (err != OK)
         return err;
-    /* The right sides see the row as it was: disabled_us stays when it was disabled before. */
+    /* The right sides see the row as it was: disabled_us stays when it was disabled before, and how
+     * the endpoint does is forgotten only when the hook was disabled and is not any more. */
     err = engine_run(engine, reterr,
         "UPDATE hook SET url = ?2, user_info_sealed = ?3, webinar_id = ?4, mango_id = ?5,"
         " description = ?6, headers_sealed = ?7, phone_format = ?8, secret_sealed = ?9,"
@@ -362,6 +370,9 @@ hook_update(struct engine *engine, const struct hook *hook, struct arena *arena,
         " max_in_flight = ?13, disabled_by = ?15, updated_us = ?16,"
         " disabled_us = CASE WHEN ?14 = 'enabled' THEN NULL WHEN status = ?14 THEN disabled_us"
         " ELSE ?16 END,"
+        " first_failure_us = CASE WHEN ?14 = 'enabled' AND status <> ?14 THEN NULL"
+        " ELSE first_failure_us END,"
+        " failing_us = CASE WHEN ?14 = 'enabled' AND status <> ?14 THEN NULL ELSE failing_us END,"
         " status = ?14 WHERE hook_pk = ?1",
         v_int(hook->pk), v_text(hook->url), v_blob(sealed.user_info), id_or_null(&hook->webinar_id),
         id_or_null(&hook->mango_id), v_text(hook->description), v_blob(sealed.headers),
@@ -375,8 +386,16 @@ hook_update(struct engine *engine, const struct hook *hook, struct arena *arena,
 }
 
 enum err
+hook_forgive(struct engine *engine, int64_t pk, struct error *reterr)
+{
+    return engine_run(engine, reterr,
+        "UPDATE hook SET first_failure_us = NULL, failing_us = NULL WHERE hook_pk = ?1", v_int(pk));
+}
+
+enum err
 hook_delete(struct engine *engine, int64_t pk, struct walltime now, struct error *reterr)
 {
+    int64_t changed = 0;
     enum err err = engine_run(engine, reterr,
         "UPDATE hook SET status = 'deleted', user_info_sealed = NULL, headers_sealed = NULL,"
         " secret_sealed = x'', old_secret_sealed = NULL, old_secret_until_us = NULL,"
@@ -386,10 +405,12 @@ hook_delete(struct engine *engine, int64_t pk, struct walltime now, struct error
     if (err == OK && engine_changes(engine) != 1)
         return error_set(reterr, ERR_NOT_FOUND, "there is no such hook");
     if (err == OK)
+        err = sequence_next(engine, now, &changed, reterr);
+    if (err == OK)
         err = engine_run(engine, reterr,
-            "UPDATE fanout SET status = 'cancelled', finished_us = ?2"
+            "UPDATE fanout SET status = 'cancelled', finished_us = ?2, changed = ?3"
             " WHERE hook_pk = ?1 AND status = 'sending'",
-            v_int(pk), v_time(now));
+            v_int(pk), v_time(now), v_int(changed));
     if (err == OK)
         err = engine_run(engine, reterr, "DELETE FROM chunk WHERE hook_pk = ?1", v_int(pk));
     return err;

@@ -15,7 +15,8 @@
 /* Id, account, secret and times are set by the caller. */
 MUST_CHECK enum err hook_insert(struct engine *engine, const struct hook *hook, struct arena *arena,
     int64_t *ret_pk, struct error *reterr);
-/* All that may change: everything but id, account, event and created. */
+/* All that may change: everything but id, account, event, created, and what is its lane's. Where it
+ * was disabled and is enabled now, its failures are forgotten. */
 MUST_CHECK enum err hook_update(struct engine *engine, const struct hook *hook, struct arena *arena,
     struct error *reterr);
 
@@ -49,6 +50,9 @@ MUST_CHECK enum err hook_find_same(struct engine *engine, const struct hook *hoo
 /* Does the account have that mango? */
 MUST_CHECK enum err hook_mango_exists(struct engine *engine, int64_t account_pk, struct id mango,
     bool *ret, struct error *reterr);
+
+/* Forget that it failed: its owner wants it tried at once. */
+MUST_CHECK enum err hook_forgive(struct engine *engine, int64_t pk, struct error *reterr);
 
 /* Deleted, with all that was to be sent: its fan-outs end as cancelled, its chunks go. */
 MUST_CHECK enum err hook_delete(struct engine *engine, int64_t pk, struct walltime now,

@@ -361,7 +361,7 @@ a_deleted_hook_is_gone_with_all_that_was_to_be_sent(void **state)
                          &f.arena, &same, &f.error),
         ERR_NOT_FOUND);
     assert_int_equal(count(&f, "SELECT count(*) FROM fanout WHERE ?1 IS NULL AND hook_pk = 1 AND"
-                               " status = 'cancelled' AND finished_us = 9"),
+                               " status = 'cancelled' AND finished_us = 9 AND changed > 0"),
         1);
     assert_int_equal(count(&f, "SELECT count(*) FROM fanout WHERE ?1 IS NULL AND status = 'done'"),
         1);
@@ -394,6 +394,69 @@ a_mango_is_found_in_its_own_account_only(void **state)
     teardown(&f);
 }
 
+static void
+how_its_endpoint_does_is_told(void **state)
+{
+    struct fixture f;
+    struct hook hook = sample(1);
+    struct hook found = {0};
+
+    (void)state;
+    setup(&f);
+    hook.pk = insert(&f, &hook);
+    assert_int_equal(hook_get_pk(f.engine, hook.pk, &f.arena, &found, &f.error), OK);
+    assert_true(found.account_rate <= 0);
+    assert_true(found.learned_rate <= 0);
+    assert_int_equal(found.first_failure.us, 0);
+    assert_int_equal(found.failing.us, 0);
+    must_run(&f, "INSERT INTO account (account_pk, id, name, rate_limit, created_us)"
+                 " VALUES (1, x'01', 'a', 2.5, 0);"
+                 "UPDATE hook SET first_failure_us = 7, failing_us = 8, learned_rate = 0.5");
+    assert_int_equal(hook_get_pk(f.engine, hook.pk, &f.arena, &found, &f.error), OK);
+    assert_true(found.account_rate > 2.4 && found.account_rate < 2.6);
+    assert_true(found.learned_rate > 0.4 && found.learned_rate < 0.6);
+    assert_int_equal(found.first_failure.us, 7);
+    assert_int_equal(found.failing.us, 8);
+    teardown(&f);
+}
+
+static void
+its_failures_are_forgotten_when_it_is_enabled_and_not_by_an_edit(void **state)
+{
+    static const char failing[] =
+        "SELECT count(*) FROM hook WHERE first_failure_us = 7 AND failing_us = 8 AND ?1 IS NULL";
+    struct fixture f;
+    struct hook hook = sample(1);
+
+    (void)state;
+    setup(&f);
+    hook.pk = insert(&f, &hook);
+    must_run(&f, "UPDATE hook SET first_failure_us = 7, failing_us = 8");
+    hook.url = STR("https://example.com/other");
+    assert_int_equal(hook_update(f.engine, &hook, &f.arena, &f.error), OK);
+    assert_int_equal(count(&f, failing), 1);
+    hook_move(&hook, HOOK_DISABLED);
+    hook.disabled_by = STR("owner");
+    assert_int_equal(hook_update(f.engine, &hook, &f.arena, &f.error), OK);
+    assert_int_equal(hook_update(f.engine, &hook, &f.arena, &f.error), OK);
+    assert_int_equal(count(&f, failing), 1);
+    hook_move(&hook, HOOK_ENABLED);
+    hook.disabled_by = (struct str){NULL, 0};
+    assert_int_equal(hook_update(f.engine, &hook, &f.arena, &f.error), OK);
+    assert_int_equal(
+        count(&f, "SELECT count(*) FROM hook WHERE first_failure_us IS NULL AND failing_us IS NULL"
+                  " AND ?1 IS NULL"),
+        1);
+
+    must_run(&f, "UPDATE hook SET first_failure_us = 7, failing_us = 8");
+    assert_int_equal(hook_forgive(f.engine, hook.pk, &f.error), OK);
+    assert_int_equal(
+        count(&f, "SELECT count(*) FROM hook WHERE first_failure_us IS NULL AND failing_us IS NULL"
+                  " AND ?1 IS NULL"),
+        1);
+    teardown(&f);
+}
+
 int
 main(void)
 {
@@ -407,6 +470,8 @@ main(void)
         cmocka_unit_test(the_same_hook_is_found_again),
         cmocka_unit_test(a_deleted_hook_is_gone_with_all_that_was_to_be_sent),
         cmocka_unit_test(a_mango_is_found_in_its_own_account_only),
+        cmocka_unit_test(how_its_endpoint_does_is_told),
+        cmocka_unit_test(its_failures_are_forgotten_when_it_is_enabled_and_not_by_an_edit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/check.h"
-#include "os/fault.h"
+#include "store/bit_rows.h"
+#include "store/events.h"
+
+bool
+fanout_is_notice(const struct lane_fanout *fanout)
+{
+    return fanout->audience.count == 1 && fanout->audience.ranges[0].group_pk == GROUP_NOBODY;
+}
 
 enum err
 lanes_open(struct engine *engine, struct arena *arena, int64_t **ret_hook_pks, size_t *ret_count,
@@ -45,22 +51,41 @@ lanes_recover(struct engine *engine, int64_t *ret_last_chunk_pk, struct error *r
 
     if (err == OK)
         err = engine_get_int(engine, ret_last_chunk_pk, reterr,
-            "SELECT ifnull(max(chunk_pk), 0) FROM chunk WHERE chunk_pk > ?1", v_int(0));
+            "SELECT ifnull(max(chunk_pk), 0) FROM chunk WHERE chunk_pk > 0 AND chunk_pk < ?1",
+            v_int(CHUNK_PK_REOPENED));
     return err;
 }
 
 #define FANOUT_COLUMNS                                                                             \
     "f.fanout_pk, f.event_pk, e.id, e.reason, f.webinar_pk, e.starts_us, e.snapshot, e.audience,"  \
-    " f.filter_group, f.next_pos, f.end_pos"
+    " f.filter_group, f.next_pos, f.end_pos, f.round, f.late_from"
 
-/* An older one of the webinar that is not yet through its members goes first. The cursor tells, so
- * one whose rest only waits for retries holds up nobody. */
-#define FANOUT_STARTABLE                                                                           \
-    " WHERE f.hook_pk = ?1 AND f.status = 'sending' AND f.next_pos < f.end_pos AND NOT EXISTS"     \
-    " (SELECT 1 FROM fanout o WHERE o.webinar_pk = f.webinar_pk AND o.hook_pk = ?1"                \
-    " AND o.event_pk < f.event_pk AND o.status = 'sending' AND o.next_pos < o.end_pos)"
 #define FANOUT_SELECT                                                                              \
     "SELECT " FANOUT_COLUMNS " FROM fanout f JOIN event e ON e.event_pk = f.event_pk"
+/* The cursor tells, so one whose rest only waits for retries holds up nobody. */
+#define HAS_LEFT "hook_pk = ?1 AND status = 'sending' AND next_pos < end_pos"
+
+/* An older one of the webinar goes first. Of the oldest of all no more than these are looked at: a
+ * webinar that somebody registers for every second puts thousands before the next one. */
+#define OLDEST_SEEN 256
+#define FANOUTS_OLDEST                                                                             \
+    " JOIN (SELECT fanout_pk, webinar_pk, event_pk FROM fanout WHERE " HAS_LEFT                    \
+    " ORDER BY event_pk LIMIT ?3) s ON s.fanout_pk = f.fanout_pk"                                  \
+    " WHERE NOT EXISTS (SELECT 1 FROM fanout o WHERE o.webinar_pk = s.webinar_pk"                  \
+    " AND o.event_pk < s.event_pk AND " HAS_LEFT ") ORDER BY s.event_pk LIMIT ?2"
+
+/* The first of each webinar, found from the one before by the index: a step for each webinar, and
+ * none for those that wait behind. Picked first and read then, so that no snapshots are sorted. */
+#define FANOUT_FIRST_OF "SELECT webinar_pk, fanout_pk FROM fanout WHERE " HAS_LEFT
+#define FANOUTS_SHORTEST                                                                           \
+    "WITH RECURSIVE head (webinar_pk, fanout_pk) AS (SELECT * FROM (" FANOUT_FIRST_OF              \
+    " ORDER BY webinar_pk, event_pk LIMIT 1) UNION ALL"                                            \
+    " SELECT n.webinar_pk, n.fanout_pk FROM head JOIN fanout n ON n.fanout_pk ="                   \
+    " (SELECT fanout_pk FROM fanout WHERE " HAS_LEFT " AND webinar_pk > head.webinar_pk"           \
+    " ORDER BY webinar_pk, event_pk LIMIT 1)) " FANOUT_SELECT                                      \
+    " WHERE f.fanout_pk IN (SELECT s.fanout_pk FROM head JOIN fanout s"                            \
+    " ON s.fanout_pk = head.fanout_pk ORDER BY s.end_pos - s.next_pos, s.event_pk LIMIT ?2)"       \
+    " ORDER BY f.end_pos - f.next_pos, f.event_pk"
 
 static enum err
 fanout_read(struct rows *rows, struct arena *arena, struct lane_fanout *ret, struct error *reterr)
@@ -75,14 +100,17 @@ fanout_read(struct rows *rows, struct arena *arena, struct lane_fanout *ret, str
         .filter_group = rows_int(rows, 8),
         .next_pos = rows_int(rows, 9),
         .end_pos = rows_int(rows, 10),
+        .round = rows_int(rows, 11),
+        .late_from = rows_int(rows, 12),
     };
     enum err err = event_reason_parse(rows_str(rows, 3), &fanout.reason);
 
-    if (err == OK)
-        err = audience_decode(rows_str(rows, 7), &fanout.audience);
     if (err != OK)
         return error_set(reterr, ERR_IO, "event %lld: its row is damaged",
             (long long)fanout.sequence);
+    err = event_audience_read(rows_str(rows, 7), fanout.sequence, &fanout.audience, reterr);
+    if (err != OK)
+        return err;
     if (fanout.snapshot.ptr == NULL) {
         audience_done(&fanout.audience);
         return error_set(reterr, ERR_NOMEM, "out of memory for a fan-out");
@@ -112,33 +140,46 @@ fanouts_read(struct rows *rows, struct arena *arena, struct lane_fanout *fanouts
     return rows_end(rows, reterr);
 }
 
+/* Were there more than OLDEST_SEEN to look at? */
+static enum err
+has_many_left(struct engine *engine, int64_t hook_pk, bool *ret, struct error *reterr)
+{
+    int64_t is_there = 0;
+    enum err err = engine_get_int(engine, &is_there, reterr,
+        "SELECT EXISTS (SELECT 1 FROM fanout WHERE " HAS_LEFT " ORDER BY event_pk"
+        " LIMIT 1 OFFSET ?2)",
+        v_int(hook_pk), v_int(OLDEST_SEEN));
+
+    if (err == OK)
+        *ret = is_there != 0;
+    return err;
+}
+
 enum err
 fanouts_startable(struct engine *engine, int64_t hook_pk, struct arena *arena,
     struct lane_fanout *ret_fanouts, size_t *inout_count, struct error *reterr)
 {
     size_t max = *inout_count;
     size_t count = 0;
+    bool has_more;
 
     enum err err;
 
     {
         CLEANUP(rows_done) struct rows oldest;
 
-        engine_select(engine, &oldest,
-            FANOUT_SELECT FANOUT_STARTABLE " ORDER BY f.event_pk LIMIT ?2", v_int(hook_pk),
-            v_int((int64_t)(max + 1) / 2));
+        engine_select(engine, &oldest, FANOUT_SELECT FANOUTS_OLDEST, v_int(hook_pk),
+            v_int((int64_t)(max + 1) / 2), v_int(OLDEST_SEEN));
         err = fanouts_read(&oldest, arena, ret_fanouts, &count, max, reterr);
     }
 
-    if (err == OK && count == (max + 1) / 2) {
+    has_more = count == (max + 1) / 2;
+    if (err == OK && !has_more)
+        err = has_many_left(engine, hook_pk, &has_more, reterr);
+    if (err == OK && has_more) {
         CLEANUP(rows_done) struct rows shortest;
 
-        /* Picked first and read then, so that no snapshots are sorted. */
-        engine_select(engine, &shortest,
-            FANOUT_SELECT " WHERE f.fanout_pk IN (SELECT f.fanout_pk FROM fanout f" FANOUT_STARTABLE
-                          " ORDER BY f.end_pos - f.next_pos, f.event_pk LIMIT ?2)"
-                          " ORDER BY f.end_pos - f.next_pos, f.event_pk",
-            v_int(hook_pk), v_int((int64_t)max));
+        engine_select(engine, &shortest, FANOUTS_SHORTEST, v_int(hook_pk), v_int((int64_t)max));
         err = fanouts_read(&shortest, arena, ret_fanouts, &count, max, reterr);
     }
     if (err != OK) {
@@ -159,18 +200,19 @@ fanout_get(struct engine *engine, int64_t fanout_pk, struct arena *arena, struct
     engine_select(engine, &rows, FANOUT_SELECT " WHERE f.fanout_pk = ?1", v_int(fanout_pk));
     if (rows_next(&rows))
         return fanout_read(&rows, arena, ret, reterr);
-    if (rows_end(&rows, reterr) != OK)
-        return ERR_IO;
-    return error_set(reterr, ERR_NOT_FOUND, "no such fan-out");
+    enum err err = rows_end(&rows, reterr);
+
+    return err != OK ? err : error_set(reterr, ERR_NOT_FOUND, "no such fan-out");
 }
 
 enum err
-fanout_is_sending(struct engine *engine, int64_t fanout_pk, bool *ret, struct error *reterr)
+fanout_is_sending(struct engine *engine, int64_t fanout_pk, int64_t round, bool *ret,
+    struct error *reterr)
 {
     int64_t count;
     enum err err = engine_get_int(engine, &count, reterr,
-        "SELECT count(*) FROM fanout WHERE fanout_pk = ?1 AND status = 'sending'",
-        v_int(fanout_pk));
+        "SELECT count(*) FROM fanout WHERE fanout_pk = ?1 AND status = 'sending' AND round = ?2",
+        v_int(fanout_pk), v_int(round));
 
     if (err == OK)
         *ret = count > 0;
@@ -190,8 +232,8 @@ chunk_due(struct engine *engine, const struct chunk_query *query, struct lane_ch
     CLEANUP(rows_done) struct rows rows;
 
     engine_select(engine, &rows,
-        "SELECT chunk_pk, fanout_pk, base, count, attempts, todo, due_us FROM chunk"
-        " WHERE hook_pk = ?1 AND due_us > 0 ORDER BY due_us",
+        "SELECT chunk_pk, fanout_pk, base, count, attempts, todo, due_us, is_manual FROM chunk"
+        " WHERE hook_pk = ?1 AND due_us > 0 ORDER BY due_us, chunk_pk",
         v_int(query->hook_pk));
     while (rows_next(&rows)) {
         struct lane_chunk chunk = {.pk = rows_int(&rows, 0)};
@@ -210,16 +252,38 @@ chunk_due(struct engine *engine, const struct chunk_query *query, struct lane_ch
         chunk.base = rows_int(&rows, 2);
         chunk.count = (size_t)rows_int(&rows, 3);
         chunk.attempts = (unsigned)rows_int(&rows, 4);
+        chunk.is_manual = rows_int(&rows, 7) != 0;
         if (chunk.count > CHUNK_MEMBERS_MAX || todo.len != BITMAP_BYTES(chunk.count))
             return error_set(reterr, ERR_IO, "chunk %lld: its row is damaged", (long long)chunk.pk);
         memcpy(chunk.todo, todo.ptr, todo.len);
         *ret = chunk;
         return OK;
     }
-    if (rows_end(&rows, reterr) != OK)
-        return ERR_IO;
+    enum err err = rows_end(&rows, reterr);
+
+    if (err != OK)
+        return err;
     *ret_next = (struct walltime){INT64_MAX};
     return error_set(reterr, ERR_NOT_FOUND, "no chunk waits");
+}
+
+enum err
+chunk_is_wanted(struct engine *engine, const struct lane_chunk *chunk, bool *ret,
+    struct error *reterr)
+{
+    CLEANUP(rows_done) struct rows rows;
+    struct bit_row waiting;
+    enum err err;
+
+    engine_select(engine, &rows,
+        "SELECT chunk_pk, base, count, attempts, todo FROM chunk WHERE fanout_pk = ?1"
+        " AND base > ?2 AND base <= ?3 AND is_manual = 0",
+        v_int(chunk->fanout_pk), v_int(chunk->base - CHUNK_MEMBERS_MAX), v_int(chunk->base));
+    err = bit_row_find(&rows, chunk->base, &waiting, reterr);
+    /* One that was reopened has no attempts behind it, and waited nowhere. */
+    if (err == OK)
+        *ret = chunk->attempts == 0 || waiting.pk != 0;
+    return err;
 }
 
 /* --- the members of a chunk --- */
@@ -283,7 +347,9 @@ is_held_before(const struct lane_fanout *fanout, size_t range, const struct memb
     return false;
 }
 
-/* The newer events of the fan-out's webinar that go to its hook. */
+/* The events of the fan-out's webinar with newer news that go to its hook. The newest come first,
+ * as they are the likeliest to cover somebody, and are read as far as they are asked for: there may
+ * be thousands. */
 struct newer {
     int64_t sequence;
     int64_t filter_group;
@@ -291,82 +357,130 @@ struct newer {
     struct newer *next;
 };
 
-static enum err
-newer_read(struct engine *engine, const struct chunk_members_args *args, struct newer **ret,
-    struct error *reterr)
-{
-    CLEANUP(rows_done) struct rows rows;
+struct newer_list {
+    struct rows rows; /* of those that were not asked for yet */
+    bool is_whole;
+    struct newer *first; /* not in the arena, which is for a chunk's texts */
+    struct newer **end;
+};
 
-    *ret = NULL;
-    engine_select(engine, &rows,
+static void
+newer_open(struct engine *engine, const struct chunk_members_args *args, struct newer_list *ret)
+{
+    const struct lane_fanout *fanout = args->fanout;
+    int64_t news = fanout->late_from != 0 ? fanout->late_from : fanout->sequence;
+
+    *ret = (struct newer_list){.end = &ret->first};
+    /* A fresh replay is a new event with old news, and puts nothing newer out of the way. */
+    engine_select(engine, &ret->rows,
         "SELECT f.event_pk, f.filter_group, e.audience FROM fanout f"
         " JOIN event e ON e.event_pk = f.event_pk WHERE f.webinar_pk = ?1 AND f.hook_pk = ?2"
-        " AND f.event_pk > ?3 AND f.status <> 'cancelled' ORDER BY f.event_pk",
-        v_int(args->fanout->webinar_pk), v_int(args->hook_pk), v_int(args->fanout->sequence));
-    while (rows_next(&rows)) {
-        /* Not in the arena, which is for a chunk's texts: there may be thousands. */
-        struct newer *newer = calloc(1, sizeof(*newer));
-
-        if (newer == NULL)
-            return error_set(reterr, ERR_NOMEM, "out of memory for newer events");
-        newer->sequence = rows_int(&rows, 0);
-        newer->filter_group = rows_int(&rows, 1);
-        if (audience_decode(rows_str(&rows, 2), &newer->audience) != OK) {
-            free(newer);
-            return error_set(reterr, ERR_IO, "event %lld: its row is damaged",
-                (long long)rows_int(&rows, 0));
-        }
-        /* The newest first: it is the likeliest to cover somebody. */
-        newer->next = *ret;
-        *ret = newer;
-    }
-    return rows_end(&rows, reterr);
+        " AND f.event_pk > ?3 AND (f.late_from = 0 OR f.late_from > ?3)"
+        " AND f.status <> 'cancelled' ORDER BY f.event_pk DESC",
+        v_int(fanout->webinar_pk), v_int(args->hook_pk), v_int(news));
 }
 
 static void
-newer_done(struct newer *newer)
+newer_close(struct newer_list *list)
 {
-    while (newer != NULL) {
-        struct newer *next = newer->next;
+    rows_done(&list->rows);
+    while (list->first != NULL) {
+        struct newer *next = list->first->next;
 
-        audience_done(&newer->audience);
-        free(newer);
-        newer = next;
+        audience_done(&list->first->audience);
+        free(list->first);
+        list->first = next;
     }
 }
 
-static bool
-is_covered(const struct newer *newer, const struct membership *memberships, size_t count)
+/* One more; NULL when there is none. */
+static enum err
+newer_read(struct newer_list *list, struct newer **ret, struct error *reterr)
 {
-    for (; newer != NULL; newer = newer->next) {
-        for (size_t i = 0; i < newer->audience.count; i++) {
-            const struct audience_range *range = &newer->audience.ranges[i];
+    struct newer *newer = NULL;
+    enum err err = OK;
 
-            if (range->is_told ||
-                (newer->filter_group != 0 && newer->filter_group != range->group_pk))
-                continue;
-            if (range_holds(range, newer->sequence, memberships, count))
-                return true;
+    if (!list->is_whole && rows_next(&list->rows)) {
+        newer = calloc(1, sizeof(*newer));
+        if (newer == NULL)
+            return error_set(reterr, ERR_NOMEM, "out of memory for newer events");
+        newer->sequence = rows_int(&list->rows, 0);
+        newer->filter_group = rows_int(&list->rows, 1);
+        err = event_audience_read(rows_str(&list->rows, 2), newer->sequence, &newer->audience,
+            reterr);
+        if (err != OK) {
+            free(newer);
+            return err;
         }
+        *list->end = newer;
+        list->end = &newer->next;
+    } else if (!list->is_whole) {
+        list->is_whole = true;
+        err = rows_end(&list->rows, reterr);
     }
-    return false;
+    if (err == OK)
+        *ret = newer;
+    return err;
+}
+
+/* Does the newer event really go to the person? One whom another group had told of the webinar is
+ * passed over there, and would hear of neither. */
+static bool
+newer_covers(const struct newer *newer, const struct membership *memberships, size_t count)
+{
+    bool is_in = false;
+
+    for (size_t i = 0; i < newer->audience.count; i++) {
+        const struct audience_range *range = &newer->audience.ranges[i];
+        bool is_other = newer->filter_group != 0 && newer->filter_group != range->group_pk;
+
+        if (is_other || (range->is_told && newer->filter_group != 0) ||
+            !range_holds(range, newer->sequence, memberships, count))
+            continue;
+        if (range->is_told)
+            return false;
+        is_in = true;
+    }
+    return is_in;
+}
+
+static enum err
+is_covered(struct newer_list *list, const struct membership *memberships, size_t count, bool *ret,
+    struct error *reterr)
+{
+    struct newer *newer = list->first;
+    bool is_in = false;
+    enum err err = OK;
+
+    while (err == OK && !is_in) {
+        if (newer == NULL)
+            err = newer_read(list, &newer, reterr);
+        if (err != OK || newer == NULL)
+            break;
+        is_in = newer_covers(newer, memberships, count);
+        newer = newer->next;
+    }
+    if (err == OK)
+        *ret = is_in;
+    return err;
 }
 
 static enum err
 member_judge(struct engine *engine, const struct chunk_members_args *args, size_t range,
-    const struct newer *newer, struct lane_member *member, struct error *reterr)
+    struct newer_list *newer, struct lane_member *member, struct error *reterr)
 {
     struct membership memberships[MEMBERSHIPS_MAX];
     size_t count = 0;
+    bool is_over = false;
     enum err err = memberships_read(engine, member->attendee_pk, memberships, &count, reterr);
 
-    if (err != OK)
-        return err;
-    if (is_held_before(args->fanout, range, memberships, count))
+    if (err == OK && is_held_before(args->fanout, range, memberships, count))
         member->fate = MEMBER_SKIPPED;
-    else if (is_covered(newer, memberships, count))
+    else if (err == OK && newer != NULL)
+        err = is_covered(newer, memberships, count, &is_over, reterr);
+    if (err == OK && is_over)
         member->fate = MEMBER_SUPERSEDED;
-    return OK;
+    return err;
 }
 
 /* Zones are few and attendees many: the last one looked up is mostly the next. */
@@ -409,7 +523,7 @@ struct part {
 /* Every fate starts as skipped, and is due only where a row says so. */
 static enum err
 part_members(struct engine *engine, const struct chunk_members_args *args, const struct part *part,
-    const struct newer *newer, struct error *reterr)
+    struct newer_list *newer, struct error *reterr)
 {
     CLEANUP(rows_done) struct rows rows;
     const struct lane_fanout *fanout = args->fanout;
@@ -449,18 +563,33 @@ part_members(struct engine *engine, const struct chunk_members_args *args, const
     return rows_end(&rows, reterr);
 }
 
+/* Each notice says something of its own, so that none supersedes another. */
+static void
+nobodies(const struct chunk_members_args *args)
+{
+    for (size_t i = 0; i < args->count; i++)
+        if (bitmap_get(args->todo, i))
+            args->ret_members[i] = (struct lane_member){.fate = MEMBER_DUE, .is_nobody = true};
+}
+
 enum err
 chunk_members(struct engine *engine, const struct chunk_members_args *args, struct error *reterr)
 {
     const struct lane_fanout *fanout = args->fanout;
-    struct newer *newer = NULL;
+    struct newer_list list = {.is_whole = true};
+    struct newer *newest = NULL;
     struct part part = {.first = 0};
-    enum err err = OK;
+    enum err err;
 
     for (size_t i = 0; i < args->count; i++)
         args->ret_members[i] = (struct lane_member){.fate = MEMBER_SKIPPED};
-    if (args->is_retry)
-        err = newer_read(engine, args, &newer, reterr);
+    if (fanout_is_notice(fanout)) {
+        nobodies(args);
+        return OK;
+    }
+    if (args->is_retry || fanout->late_from != 0)
+        newer_open(engine, args, &list);
+    err = newer_read(&list, &newest, reterr);
 
     while (err == OK && part.first < args->count &&
            audience_at(&fanout->audience, fanout->filter_group, args->base + (int64_t)part.first,
@@ -468,97 +597,11 @@ chunk_members(struct engine *engine, const struct chunk_members_args *args, stru
         part.hi = part.lo + (int64_t)(args->count - part.first);
         if (part.hi > fanout->audience.ranges[part.range].hi)
             part.hi = fanout->audience.ranges[part.range].hi;
-        err = part_members(engine, args, &part, newer, reterr);
+        err = part_members(engine, args, &part, newest != NULL ? &list : NULL, reterr);
         part.first += (size_t)(part.hi - part.lo);
     }
-    newer_done(newer);
+    newer_close(&list);
     if (err == OK && arena_is_full(args->arena))
         err = error_set(reterr, ERR_NOMEM, "out of memory for a chunk's members");
     return err;
-}
-
-/* --- the flush --- */
-
-static enum err
-flush_fanout(struct engine *engine, const struct flush_item *item, struct walltime now,
-    struct error *reterr)
-{
-    enum err err = engine_run(engine, reterr,
-        "UPDATE fanout SET next_pos = max(next_pos, ?2), delivered = delivered + ?3,"
-        " dead = dead + ?4, skipped = skipped + ?5, superseded = superseded + ?6,"
-        " started_us = ifnull(started_us, ?7) WHERE fanout_pk = ?1",
-        v_int(item->fanout_pk), v_int(item->base), v_int(item->delivered), v_int(item->dead),
-        v_int(item->skipped), v_int(item->superseded), v_time(now));
-
-    if (err == OK && item->is_drained)
-        err = engine_run(engine, reterr,
-            "UPDATE fanout SET status = 'done', finished_us = ?2 WHERE fanout_pk = ?1"
-            " AND status = 'sending' AND next_pos >= end_pos"
-            " AND NOT EXISTS (SELECT 1 FROM chunk WHERE chunk.fanout_pk = ?1)",
-            v_int(item->fanout_pk), v_time(now));
-    return err;
-}
-
-static enum err
-flush_item(struct engine *engine, const struct flush_item *item, struct walltime now,
-    struct error *reterr)
-{
-    switch (item->kind) {
-    case FLUSH_CHUNK_SAVE:
-        /* A fan-out that was cancelled meanwhile keeps nothing. */
-        return engine_run(engine, reterr,
-            "INSERT INTO chunk (chunk_pk, fanout_pk, hook_pk, base, count, attempts, due_us, todo)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE EXISTS"
-            " (SELECT 1 FROM fanout WHERE fanout_pk = ?2 AND status = 'sending')"
-            " ON CONFLICT (chunk_pk) DO UPDATE SET attempts = excluded.attempts,"
-            " due_us = excluded.due_us, todo = excluded.todo",
-            v_int(item->chunk_pk), v_int(item->fanout_pk), v_int(item->hook_pk), v_int(item->base),
-            v_int((int64_t)item->count), v_int((int64_t)item->attempts), v_time(item->at),
-            v_blob(item->bytes));
-    case FLUSH_CHUNK_DELETE:
-        return engine_run(engine, reterr, "DELETE FROM chunk WHERE chunk_pk = ?1",
-            v_int(item->chunk_pk));
-    case FLUSH_DEAD:
-        return engine_run(engine, reterr,
-            "INSERT INTO dead (fanout_pk, hook_pk, base, count, attempts, at_us, todo)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            v_int(item->fanout_pk), v_int(item->hook_pk), v_int(item->base),
-            v_int((int64_t)item->count), v_int((int64_t)item->attempts), v_time(item->at),
-            v_blob(item->bytes));
-    case FLUSH_RECORDS:
-        return engine_run(engine, reterr,
-            "INSERT INTO attempt_block (fanout_pk, base, started_us, records)"
-            " VALUES (?1, ?2, ?3, ?4)",
-            v_int(item->fanout_pk), v_int(item->base), v_time(item->at), v_blob(item->bytes));
-    case FLUSH_FAILURE:
-        return engine_run(engine, reterr,
-            "INSERT INTO attempt_failure"
-            " (fanout_pk, pos, attempt, at_us, failure, status, detail, answer)"
-            " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-            v_int(item->fanout_pk), v_int(item->base), v_int((int64_t)item->attempts),
-            v_time(item->at), v_text(item->failure), v_int(item->status), v_text(item->detail),
-            v_blob(item->bytes));
-    case FLUSH_FANOUT: return flush_fanout(engine, item, now, reterr);
-    case FLUSH_HOOK_GONE:
-        return engine_run(engine, reterr,
-            "UPDATE hook SET status = 'disabled', disabled_by = 'gone', disabled_us = ?2,"
-            " updated_us = ?2 WHERE hook_pk = ?1 AND status = 'enabled'",
-            v_int(item->hook_pk), v_time(now));
-    }
-    UNREACHABLE;
-}
-
-enum err
-lanes_flush(struct engine *engine, const struct flush_item *items, size_t count,
-    struct walltime now, struct error *reterr)
-{
-    if (FAULT("lanes.flush"))
-        return error_set(reterr, ERR_IO, "the flush was made to fail");
-    for (size_t i = 0; i < count; i++) {
-        enum err err = flush_item(engine, &items[i], now, reterr);
-
-        if (err != OK)
-            return err;
-    }
-    return OK;
 }

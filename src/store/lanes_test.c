@@ -1,197 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/lanes.h"
 
-#include <stdio.h>
-#include <string.h>
-
-#include "store/audience.h"
-#include "store/events.h"
-#include "support/engine.h"
-#include "support/test.h"
-
-static const struct walltime start = {INT64_C(1710496800000000)};
-
-/* An account with two mangoes, a webinar of both, and a hook for everything. */
-struct world {
-    struct engine *engine;
-    struct arena arena;
-    struct zones *zones;
-    struct error error;
-    int64_t mango_group[2];
-    int64_t webinar_group;
-    int64_t next_id;
-    struct walltime now;
-};
-
-static struct id
-numbered(int64_t n)
-{
-    struct id id = {{0}};
-
-    for (int i = 0; i < 8; i++)
-        id.bytes[11 - i] = (uint8_t)(n >> (8 * i));
-    return id;
-}
-
-static int64_t
-add_attendee(struct world *world, const char *name)
-{
-    struct id id = numbered(1000 + world->next_id++);
-
-    assert_int_equal(engine_run(world->engine, &world->error,
-                         "INSERT INTO attendee (account_pk, id, name, email, email_key,"
-                         " created_us, updated_us) VALUES (1, ?1, ?2, ?2, ?2, 0, 0)",
-                         v_id(&id), v_text(str_from(name))),
-        OK);
-    return engine_last_pk(world->engine);
-}
-
-static void
-add_member(struct world *world, int64_t group, int64_t attendee)
-{
-    int64_t ord;
-    bool added;
-
-    assert_int_equal(member_add(world->engine, group, attendee, &ord, &added, &world->error), OK);
-    assert_true(added);
-}
-
-static int64_t
-add_hook(struct world *world, int64_t n, const struct id *webinar, const struct id *mango)
-{
-    struct id id = numbered(n);
-
-    assert_int_equal(engine_run(world->engine, &world->error,
-                         "INSERT INTO hook (account_pk, id, url, event, webinar_id, mango_id,"
-                         " description, phone_format, signature, secret_sealed, max_in_flight,"
-                         " status, created_us, updated_us) VALUES (1, ?1, 'https://example.com/',"
-                         " 'webinar.created.single', ?2, ?3, '', 'number', 'v1', x'00', 16,"
-                         " 'enabled', 0, 0)",
-                         v_id(&id), webinar != NULL ? v_id(webinar) : v_null(),
-                         mango != NULL ? v_id(mango) : v_null()),
-        OK);
-    return engine_last_pk(world->engine);
-}
-
-static void
-world_open(struct world *world)
-{
-    struct id id = numbered(1);
-
-    memset(world, 0, sizeof(*world));
-    world->engine = test_engine_open();
-    world->now = start;
-    arena_init(&world->arena, 1 << 24);
-    assert_int_equal(zones_new(NULL, &world->zones, &world->error), OK);
-    assert_int_equal(engine_run(world->engine, &world->error,
-                         "INSERT INTO account (account_pk, id, name, created_us)"
-                         " VALUES (1, ?1, 'default', 0)",
-                         v_id(&id)),
-        OK);
-    for (int i = 0; i < 2; i++) {
-        struct id mango = numbered(10 + i);
-
-        assert_int_equal(group_create(world->engine, 1, &world->mango_group[i], &world->error), OK);
-        assert_int_equal(engine_run(world->engine, &world->error,
-                             "INSERT INTO mango (account_pk, id, name, group_pk, created_us,"
-                             " updated_us) VALUES (1, ?1, 'mango', ?2, 0, 0)",
-                             v_id(&mango), v_int(world->mango_group[i])),
-            OK);
-    }
-    assert_int_equal(group_create(world->engine, 1, &world->webinar_group, &world->error), OK);
-}
-
-static void
-world_close(struct world *world)
-{
-    zones_free(world->zones);
-    arena_done(&world->arena);
-    engine_close(world->engine);
-}
-
-/* An event to the webinar's whole audience: its own registrations, then both mangoes. */
-static struct event_receipt
-tell_all(struct world *world)
-{
-    struct event_receipt receipt = {0};
-    struct audience audience;
-    struct event_draft draft = {
-        .id = numbered(5000 + world->next_id++),
-        .account_pk = 1,
-        .reason = EVENT_UPDATED,
-        .webinar_pk = 77,
-        .webinar_id = numbered(77),
-        .starts = start,
-        .snapshot = STR(",\"callList\":[],\"mangoes\":\"\"}"),
-        .audience = &audience,
-        .now = world->now,
-    };
-
-    audience_init(&audience);
-    assert_int_equal(
-        group_ranges(world->engine, world->webinar_group, false, &audience, &world->error), OK);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(
-            group_ranges(world->engine, world->mango_group[i], false, &audience, &world->error),
-            OK);
-    assert_int_equal(event_append(world->engine, &draft, &world->arena, &receipt, &world->error),
-        OK);
-    audience_done(&audience);
-    return receipt;
-}
-
-/* The fates of a fan-out's members as text, "d" due, "-" skipped, "s" superseded, with the names of
- * those who are due: "ann bob - cem". */
-static const char *
-members_of(struct world *world, struct lane_fanout *fanout, int64_t hook, bool is_retry)
-{
-    static char text[256];
-    struct lane_member members[16];
-    size_t count = (size_t)fanout->end_pos;
-    uint8_t todo[BITMAP_BYTES_MAX];
-    const struct chunk_members_args args = {
-        .fanout = fanout,
-        .hook_pk = hook,
-        .count = count,
-        .todo = todo,
-        .is_retry = is_retry,
-        .zones = world->zones,
-        .arena = &world->arena,
-        .ret_members = members,
-    };
-    size_t len = 0;
-
-    assert_true(count <= COUNT_OF(members));
-    bitmap_fill(todo, count);
-    assert_int_equal(chunk_members(world->engine, &args, &world->error), OK);
-    for (size_t i = 0; i < count; i++) {
-        struct str word = members[i].fate == MEMBER_DUE       ? members[i].name
-                          : members[i].fate == MEMBER_SKIPPED ? STR("-")
-                                                              : STR("old");
-
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%.*s", i > 0 ? " " : "",
-            STR_FMT(word));
-    }
-    return text;
-}
-
-static struct lane_fanout
-only_startable(struct world *world, int64_t hook)
-{
-    struct lane_fanout fanouts[4];
-    size_t count = COUNT_OF(fanouts);
-
-    assert_int_equal(
-        fanouts_startable(world->engine, hook, &world->arena, fanouts, &count, &world->error), OK);
-    assert_int_equal(count, 1);
-    return fanouts[0];
-}
-
-static void
-flush_one(struct world *world, const struct flush_item *item)
-{
-    assert_int_equal(lanes_flush(world->engine, item, 1, world->now, &world->error), OK);
-}
+#include "support/told.h"
 
 static void
 a_person_in_several_groups_is_told_once_by_the_first(void **state)
@@ -348,6 +158,35 @@ a_retry_is_superseded_by_newer_news_that_covers_the_person(void **state)
     world_close(&world);
 }
 
+/* Ann, of the webinar's own group, joins one of its mangoes. Only hooks that filter by that mango
+ * have not told her: the others pass over her there, and so still owe her the older news. */
+static void
+news_that_passes_over_the_person_supersedes_nothing(void **state)
+{
+    struct world world;
+    struct audience joined;
+    struct lane_fanout fanout;
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = add_hook(&world, 1, NULL, NULL);
+    int64_t ann = add_attendee(&world, "ann");
+
+    add_member(&world, world.webinar_group, ann);
+    tell_all(&world);
+    fanout = only_startable(&world, hook);
+    add_member(&world, world.mango_group[0], ann);
+    audience_init(&joined);
+    assert_int_equal(group_ranges(world.engine, world.mango_group[0], false, &joined, &world.error),
+        OK);
+    assert_int_equal(group_ranges(world.engine, world.webinar_group, true, &joined, &world.error),
+        OK);
+    tell_these(&world, &joined);
+    assert_string_equal(members_of(&world, &fanout, hook, true), "ann");
+    audience_done(&fanout.audience);
+    world_close(&world);
+}
+
 /* Registrations one by one, while the endpoint is down: each is newer than what waits. */
 static void
 however_many_newer_events_there_are_a_retry_can_be_read(void **state)
@@ -442,6 +281,43 @@ the_oldest_and_the_shortest_have_half_of_the_places_each(void **state)
     assert_int_equal(lanes_open(world.engine, &world.arena, &hook_pks, &hook_count, &world.error),
         OK);
     assert_int_equal(hook_count, 2);
+    world_close(&world);
+}
+
+/* Thousands registered for one webinar while the hook was away. */
+static void
+a_heap_of_one_webinar_hides_no_other(void **state)
+{
+    struct world world;
+    struct lane_fanout fanouts[8];
+    size_t count = COUNT_OF(fanouts);
+
+    (void)state;
+    world_open(&world);
+    int64_t hook = add_hook(&world, 1, NULL, NULL);
+
+    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
+    int64_t first = tell_all(&world).sequence;
+
+    assert_int_equal(
+        engine_exec(world.engine,
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3002)"
+            " INSERT INTO event SELECT e.event_pk + i, e.account_pk, randomblob(12), e.type,"
+            " e.reason, CASE WHEN i > 3000 THEN i - 3000 ELSE e.webinar_pk END, e.webinar_id,"
+            " e.starts_us, e.snapshot, e.audience, e.created_us FROM event e, n;"
+            "INSERT INTO fanout (event_pk, hook_pk, webinar_pk, filter_group, end_pos, created_us)"
+            " SELECT event_pk, 1, webinar_pk, 0, 1, 0 FROM event e"
+            " WHERE event_pk > (SELECT min(event_pk) FROM event)",
+            &world.error),
+        OK);
+    assert_int_equal(
+        fanouts_startable(world.engine, hook, &world.arena, fanouts, &count, &world.error), OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(fanouts[0].sequence, first);
+    assert_int_equal(fanouts[1].sequence, first + 3001);
+    assert_int_equal(fanouts[2].sequence, first + 3002);
+    for (size_t i = 0; i < count; i++)
+        audience_done(&fanouts[i].audience);
     world_close(&world);
 }
 
@@ -540,12 +416,12 @@ failed_members_wait_as_one_row_until_they_are_due(void **state)
         .is_drained = true};
     bool is_sending = false;
     flush_one(&world, &drained);
-    assert_int_equal(fanout_is_sending(world.engine, fanout.pk, &is_sending, &world.error), OK);
+    assert_int_equal(fanout_is_sending(world.engine, fanout.pk, 0, &is_sending, &world.error), OK);
     assert_true(is_sending);
     item.kind = FLUSH_CHUNK_DELETE;
     flush_one(&world, &item);
     flush_one(&world, &drained);
-    assert_int_equal(fanout_is_sending(world.engine, fanout.pk, &is_sending, &world.error), OK);
+    assert_int_equal(fanout_is_sending(world.engine, fanout.pk, 0, &is_sending, &world.error), OK);
     assert_false(is_sending);
     audience_done(&fanout.audience);
     world_close(&world);
@@ -606,12 +482,15 @@ a_cancelled_webinar_takes_its_fanouts_and_chunks_along(void **state)
     add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
     tell_all(&world);
     fanout = only_startable(&world, hook);
+    execute(&world, "UPDATE fanout SET changed = 0");
     assert_int_equal(
         event_cancel_webinar(world.engine, 77, world.now, &world.arena, &receipt, &world.error),
         OK);
     assert_int_equal(receipt.hook_count, 1);
     assert_int_equal(receipt.hook_pks[0], hook);
-    assert_int_equal(fanout_is_sending(world.engine, fanout.pk, &is_sending, &world.error), OK);
+    assert_int_equal(number(&world, "SELECT changed FROM fanout"),
+        number(&world, "SELECT value FROM meta WHERE name = 'sequence'"));
+    assert_int_equal(fanout_is_sending(world.engine, fanout.pk, 0, &is_sending, &world.error), OK);
     assert_false(is_sending);
 
     /* What a lane had in hand does not come back with its next flush. */
@@ -657,8 +536,10 @@ main(void)
         cmocka_unit_test(a_hook_of_one_mango_hears_of_its_members_only),
         cmocka_unit_test(events_of_one_webinar_start_first_in_first_out),
         cmocka_unit_test(a_retry_is_superseded_by_newer_news_that_covers_the_person),
+        cmocka_unit_test(news_that_passes_over_the_person_supersedes_nothing),
         cmocka_unit_test(however_many_newer_events_there_are_a_retry_can_be_read),
         cmocka_unit_test(the_oldest_and_the_shortest_have_half_of_the_places_each),
+        cmocka_unit_test(a_heap_of_one_webinar_hides_no_other),
         cmocka_unit_test(a_chunk_whose_due_moment_cannot_be_is_due),
         cmocka_unit_test(failed_members_wait_as_one_row_until_they_are_due),
         cmocka_unit_test(what_was_in_hand_when_the_process_ended_is_due_at_once),

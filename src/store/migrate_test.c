@@ -80,7 +80,7 @@ a_failed_step_leaves_the_database_empty(void **state)
     int64_t n = -1;
 
     fault_arm("store.commit", 1);
-    assert_int_equal(migrate(engine, "usher.db", &error), ERR_IO);
+    assert_int_equal(migrate(engine, "usher.db", &error), ERR_DISK);
     assert_non_null(strstr(error.text, "0001"));
     assert_int_equal(engine_get_int(engine, &n, &error, "SELECT count(*) FROM sqlite_schema"), OK);
     assert_int_equal(n, 0);

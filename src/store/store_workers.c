@@ -101,7 +101,9 @@ queue_post(struct queue *queue, struct letter *first, struct letter **end, size_
     *queue->end = first;
     queue->end = end;
     queue->count += count;
-    CHECK(pthread_cond_broadcast(&queue->filled) == 0);
+    /* One call is for one worker; the others would wake for nothing. */
+    CHECK((count == 1 ? pthread_cond_signal(&queue->filled)
+                      : pthread_cond_broadcast(&queue->filled)) == 0);
     CHECK(pthread_mutex_unlock(&queue->mutex) == 0);
 }
 

@@ -332,10 +332,10 @@ a_commit_that_fails_is_nobodys_success(void **state)
     assert_int_equal(store_health(fixture.store, &error), OK);
     write_set(&write, NULL, 1);
     fault_arm("store.commit", 1);
-    assert_int_equal(store_run(fixture.store, &write.call), ERR_IO);
+    assert_int_equal(store_run(fixture.store, &write.call), ERR_DISK);
     assert_true(fault_fired());
     assert_int_equal(write.done_count, 1);
-    assert_int_equal(store_health(fixture.store, &error), ERR_IO);
+    assert_int_equal(store_health(fixture.store, &error), ERR_DISK);
     assert_non_null(strstr(error.text, "commit"));
     assert_int_equal(count_rows(&fixture), 0);
 

@@ -6,23 +6,34 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 -- The newest sequence given out: grows over the whole store, never restarts (store/events.h).
 INSERT INTO meta (name, value) VALUES ('sequence', 0);
 
+-- rate_limit: deliveries a second, over all hooks; null: no limit. Deleted: its keys and hooks are
+-- gone already, the rest follows piece by piece (store/accounts.h).
 CREATE TABLE account (
     account_pk INTEGER PRIMARY KEY AUTOINCREMENT,
     id BLOB NOT NULL UNIQUE,
-    name TEXT NOT NULL UNIQUE,
-    created_us INTEGER NOT NULL
+    name TEXT NOT NULL,
+    rate_limit REAL,
+    deleted_us INTEGER,
+    created_us INTEGER NOT NULL,
+    updated_us INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE UNIQUE INDEX account_name ON account (name) WHERE deleted_us IS NULL;
+CREATE INDEX account_deleted ON account (deleted_us) WHERE deleted_us IS NOT NULL;
 
--- account_pk is null for an admin key. Scopes are bits (domain/account.h).
+-- account_pk is null for an admin key. Scopes are bits (domain/account.h). hint: the key's last
+-- four characters, by which its owner knows it again.
 CREATE TABLE api_key (
-    key_hash BLOB PRIMARY KEY,
+    api_key_pk INTEGER PRIMARY KEY AUTOINCREMENT,
+    key_hash BLOB NOT NULL UNIQUE,
     id BLOB NOT NULL UNIQUE,
     account_pk INTEGER REFERENCES account,
     name TEXT NOT NULL,
+    hint TEXT NOT NULL,
     scopes INTEGER NOT NULL,
     created_us INTEGER NOT NULL,
     expires_us INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
+CREATE INDEX api_key_account ON api_key (account_pk, api_key_pk);
 
 -- A group numbers its members: an ord is given once and never again. next_ord is the first ord
 -- nobody has; live counts the members who are visible and have not left.
@@ -112,7 +123,9 @@ CREATE TABLE webinar_mango (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX webinar_mango_mango ON webinar_mango (mango_pk, webinar_pk);
 
--- Sealed columns: AES-256-GCM under the store's key, bound to the row (store/secrets.h).
+-- first_failure_us: the first failure since the last success; failing_us: when its breaker opened
+-- and hook.failing was sent; learned_rate: what its 429s and 503s have taught. All three are its
+-- lane's. Sealed columns: AES-256-GCM under the store's key, bound to the row (store/secrets.h).
 CREATE TABLE hook (
     hook_pk INTEGER PRIMARY KEY AUTOINCREMENT,
     account_pk INTEGER NOT NULL,
@@ -134,13 +147,18 @@ CREATE TABLE hook (
     status TEXT NOT NULL,
     disabled_by TEXT,
     disabled_us INTEGER,
+    first_failure_us INTEGER,
+    failing_us INTEGER,
+    learned_rate REAL,
     created_us INTEGER NOT NULL,
     updated_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX hook_account ON hook (account_pk, event);
 
--- event_pk is the event's sequence. audience: ordered ranges (domain/audience.h). snapshot: the
--- part of the body that is the same for every attendee (domain/payload.h).
+-- event_pk is the event's sequence. Of a notice (store/notices.h) webinar_id is zero, and
+-- webinar_pk is minus the pk of the hook that it is about, so that its notices keep their order.
+-- audience: ordered ranges (domain/audience.h). snapshot: the part of the body that is the same for
+-- every attendee (domain/payload.h).
 CREATE TABLE event (
     event_pk INTEGER PRIMARY KEY,
     account_pk INTEGER NOT NULL,
@@ -155,10 +173,14 @@ CREATE TABLE event (
     created_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX event_account ON event (account_pk, event_pk);
-CREATE INDEX event_webinar ON event (webinar_pk, event_pk);
+CREATE INDEX event_webinar ON event (webinar_id, event_pk);
+CREATE INDEX event_type ON event (account_pk, type, event_pk);
 
--- An event on its way to a hook: a cursor over the audience. All below next_pos is settled, or in
--- a chunk, or in dead. filter_group: only this group's ranges; 0 means the whole audience.
+-- An event on its way to a hook: a cursor over the audience. All below next_pos is settled, or in a
+-- chunk, or in dead. filter_group: only this group's ranges; 0 means the whole audience. round: how
+-- often it was replayed; what a lane holds of an earlier round counts no more. late_from: where it
+-- is sent out of its time, newer events than this one supersede it at each member; 0: it is in
+-- time. changed: grows with each change, over the whole store (GET /stream).
 CREATE TABLE fanout (
     fanout_pk INTEGER PRIMARY KEY AUTOINCREMENT,
     event_pk INTEGER NOT NULL,
@@ -168,6 +190,9 @@ CREATE TABLE fanout (
     next_pos INTEGER NOT NULL DEFAULT 0,
     end_pos INTEGER NOT NULL,
     status TEXT NOT NULL DEFAULT 'sending',
+    round INTEGER NOT NULL DEFAULT 0,
+    late_from INTEGER NOT NULL DEFAULT 0,
+    changed INTEGER NOT NULL DEFAULT 0,
     delivered INTEGER NOT NULL DEFAULT 0,
     dead INTEGER NOT NULL DEFAULT 0,
     skipped INTEGER NOT NULL DEFAULT 0,
@@ -182,9 +207,12 @@ CREATE INDEX fanout_open ON fanout (hook_pk, event_pk) WHERE status = 'sending';
 CREATE INDEX fanout_next ON fanout (hook_pk, webinar_pk, event_pk)
     WHERE status = 'sending' AND next_pos < end_pos;
 CREATE INDEX fanout_webinar ON fanout (webinar_pk, hook_pk, event_pk);
+CREATE INDEX fanout_changed ON fanout (changed);
 
 -- Members [base, base + count) of a fan-out, with a bit for each that is still to do: in hand when
 -- due_us is 0 (after a crash it becomes 1: due at once), else waiting for the next attempt.
+-- is_manual: one member whom somebody wants told now; once it is taken up it takes the place of the
+-- attempt that waits, and is like any other.
 CREATE TABLE chunk (
     chunk_pk INTEGER PRIMARY KEY,
     fanout_pk INTEGER NOT NULL,
@@ -193,6 +221,7 @@ CREATE TABLE chunk (
     count INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     due_us INTEGER NOT NULL,
+    is_manual INTEGER NOT NULL DEFAULT 0,
     todo BLOB NOT NULL
 ) STRICT;
 CREATE INDEX chunk_due ON chunk (hook_pk, due_us);
@@ -209,6 +238,7 @@ CREATE TABLE dead (
     todo BLOB NOT NULL
 ) STRICT;
 CREATE INDEX dead_fanout ON dead (fanout_pk, base);
+CREATE INDEX dead_hook ON dead (hook_pk, at_us);
 
 -- What was sent, 8 bytes an attempt (domain/delivery.h); append only.
 CREATE TABLE attempt_block (
@@ -219,8 +249,9 @@ CREATE TABLE attempt_block (
 ) STRICT;
 CREATE INDEX attempt_block_fanout ON attempt_block (fanout_pk, base);
 
--- Samples of failed attempts, with what the endpoint said.
+-- Samples of failed attempts, with what the endpoint said. The pk grows with time.
 CREATE TABLE attempt_failure (
+    attempt_failure_pk INTEGER PRIMARY KEY,
     fanout_pk INTEGER NOT NULL,
     pos INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
@@ -228,9 +259,21 @@ CREATE TABLE attempt_failure (
     failure TEXT NOT NULL,
     status INTEGER NOT NULL,
     detail TEXT NOT NULL,
-    answer BLOB NOT NULL,
-    PRIMARY KEY (fanout_pk, pos, attempt)
-) STRICT, WITHOUT ROWID;
+    answer BLOB NOT NULL
+) STRICT;
+CREATE INDEX attempt_failure_fanout ON attempt_failure (fanout_pk, pos, attempt);
+
+-- Answers to POSTs that brought an Idempotency-Key. digest: of account, method, path and key;
+-- fields: lines of "name: value". The answer may hold a new secret, so it is sealed.
+CREATE TABLE idempotency (
+    idempotency_pk INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE,
+    body_digest BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    fields TEXT NOT NULL,
+    answer_sealed BLOB NOT NULL,
+    created_us INTEGER NOT NULL
+) STRICT;
 
 -- A bulk upload: its lines wait until all of it has been read and found good (reading), then
 -- become attendees and members piece by piece (applying). next_line: lines before it are attendees
