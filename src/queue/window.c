@@ -3,8 +3,9 @@
 
 #include "base/check.h"
 
-/* Enough that a quick endpoint is at its maximum within a few round trips. */
-#define WINDOW_START 8
+/* Each success makes room for one more, so it doubles with every round trip: an endpoint that
+ * answers is at its maximum within a few, and one that does not was asked little. */
+#define WINDOW_START 2
 
 void
 window_init(struct window *window, unsigned max)
@@ -43,4 +44,10 @@ window_give(struct window *window, bool is_success)
         window->size = window->size > 1 ? window->size / 2 : 1;
     else if (window->size < window->max)
         window->size++;
+}
+
+void
+window_shrink(struct window *window)
+{
+    window->size = 1;
 }

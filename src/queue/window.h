@@ -22,5 +22,7 @@ void window_set_max(struct window *window, unsigned max);
 bool window_has_room(const struct window *window);
 void window_take(struct window *window);
 void window_give(struct window *window, bool is_success);
+/* To one, from where it grows again. */
+void window_shrink(struct window *window);
 
 #endif
