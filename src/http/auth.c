@@ -20,19 +20,6 @@ auth_key_text(const struct http_head *head)
     return str_trim(str_slice(authorization, space, authorization.len));
 }
 
-static const char *
-scope_name(enum scope scope)
-{
-    switch (scope) {
-    case SCOPE_READ: return "read";
-    case SCOPE_WRITE: return "write";
-    case SCOPE_INBOX: return "inbox";
-    case SCOPE_ADMIN: return "admin";
-    case SCOPE_NONE: break;
-    }
-    return "none";
-}
-
 enum err
 auth_check(struct call *call, struct engine *engine)
 {
@@ -54,12 +41,13 @@ auth_check(struct call *call, struct engine *engine)
         walltime_format(key.expires, expires);
         return call_problem(call, 401, "this API key has expired (%s): make a new one", expires);
     }
-    if ((key.scopes & (unsigned)scope) != (unsigned)scope)
-        return call_problem(call, 403,
-            "this API key lacks the scope \"%s\", which this route needs", scope_name(scope));
     if (key.account_pk == 0 && scope != SCOPE_ADMIN)
         return call_problem(call, 403,
             "this is an admin key, which belongs to no account: use a key of the account");
+    if ((key.scopes & (unsigned)scope) != (unsigned)scope)
+        return call_problem(call, 403,
+            "this API key lacks the scope \"%s\", which this route needs: use one that has it",
+            scope_name(scope));
 
     call->account_pk = key.account_pk;
     call->scopes = key.scopes;

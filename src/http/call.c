@@ -75,7 +75,7 @@ call_refuse(struct call *call)
     if (faults->list[0].pointer.len == 0)
         return error_set(&call->store_call.error, ERR_INVALID, "the body %.*s",
             STR_FMT(faults->list[0].detail));
-    return error_set(&call->store_call.error, ERR_INVALID, "%.*s %.*s",
+    return error_set(&call->store_call.error, ERR_INVALID, "%.*s: %.*s",
         STR_FMT(str_slice(faults->list[0].pointer, 1, faults->list[0].pointer.len)),
         STR_FMT(faults->list[0].detail));
 }
@@ -112,28 +112,48 @@ call_problem(struct call *call, int status, const char *fmt, ...)
 }
 
 void
+call_again(struct call *call)
+{
+    call->is_unfinished = true;
+}
+
+void
 call_field(struct call *call, const char *name, struct str value)
 {
     CHECK(call->field_count < CALL_FIELDS_MAX);
     call->fields[call->field_count++] = (struct http_field){str_from(name), value};
 }
 
+/* A list has room for at least the next power of two: an account may have very many hooks. */
+static size_t
+pks_room(size_t count)
+{
+    size_t room = 16;
+
+    while (room < count)
+        room *= 2;
+    return count > 0 ? room : 0;
+}
+
 /* A list that cannot grow leaves the arena full, which fails the transaction. */
 static void
 pks_add(struct arena *arena, int64_t **pks, size_t *inout_count, const int64_t *more, size_t count)
 {
-    int64_t *grown;
+    size_t whole = *inout_count + count;
 
     if (count == 0)
         return;
-    grown = arena_alloc_array(arena, *inout_count + count, sizeof(*grown));
-    if (grown == NULL)
-        return;
-    if (*inout_count > 0)
-        memcpy(grown, *pks, *inout_count * sizeof(*grown));
-    memcpy(grown + *inout_count, more, count * sizeof(*grown));
-    *pks = grown;
-    *inout_count += count;
+    if (whole > pks_room(*inout_count)) {
+        int64_t *grown = arena_alloc_array(arena, pks_room(whole), sizeof(*grown));
+
+        if (grown == NULL)
+            return;
+        if (*inout_count > 0)
+            memcpy(grown, *pks, *inout_count * sizeof(*grown));
+        *pks = grown;
+    }
+    memcpy(*pks + *inout_count, more, count * sizeof(**pks));
+    *inout_count = whole;
 }
 
 void
@@ -222,6 +242,14 @@ list_digest(const struct call *call)
         hash = fnv1a(fnv1a(hash, name), value);
     }
     return hash;
+}
+
+void
+call_etag_answer(struct call *call)
+{
+    uint64_t hash = fnv1a(UINT64_C(0xcbf29ce484222325), buf_str(&call->answer));
+
+    call_field(call, "ETag", arena_printf(&call->arena, "\"%" PRIx64 "\"", hash));
 }
 
 static void

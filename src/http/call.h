@@ -9,8 +9,10 @@
  *   loop thread     after the commit: lanes woken, answer sent
  *
  * perform may run more than once (store/store.h), so everything that it sets is reset before. It
- * reads time from call->now alone and keeps off call->request. A stranger learns nothing but 401:
- * what else is wrong with a request is answered after its key was found good.
+ * reads time from call->now alone and keeps off call->request. What would take the writer for long
+ * it does in several transactions (call_again). A stranger learns nothing but 401: what else is
+ * wrong with a request is answered after its key was found good. How often a key asks is judged
+ * before all that, whatever the key is worth (http/request_limit.h).
  */
 #ifndef HTTP_CALL_H
 #define HTTP_CALL_H
@@ -21,6 +23,7 @@
 #include "domain/account.h"
 #include "domain/fault.h"
 #include "http/query.h"
+#include "http/request_limit.h"
 #include "http/route.h"
 #include "net/http_server.h"
 #include "store/store.h"
@@ -37,6 +40,7 @@ enum call_stage {
     CALL_STORING,   /* the store: perform, or a transaction of a stream */
     CALL_STREAMING, /* the stream */
     CALL_COMMITTED, /* committed, which ends in service_answer */
+    CALL_FEEDING,   /* who feeds it: its answer goes on */
 };
 
 /* A body that is taken piece by piece: what a BODY_STREAM route sets as call->stream before its
@@ -77,8 +81,12 @@ struct call {
     struct str if_match;
     struct str content_type_sent; /* absent when not stated */
     struct str content_encoding;
-    struct str request_id; /* the caller's, or ours */
-    struct walltime now;   /* when the request was taken up */
+    struct str request_id;              /* the caller's, or ours */
+    struct str idempotency_key;         /* absent when there is none, or it is passed over */
+    uint8_t body_digest[SHA256_BYTES];  /* where there is an idempotency_key */
+    struct walltime idempotency_since;  /* what was answered until then is forgotten */
+    struct request_quota request_quota; /* limit 0: nothing is said of it */
+    struct walltime now;                /* when the request was taken up */
     struct buf body_bytes;
     struct json *body; /* NULL when there is none */
     void *prepared;    /* what prepare left for perform, or a stream's own */
@@ -92,9 +100,10 @@ struct call {
     struct instant started;
     const struct call_stream *stream; /* static; set by the route's stream function */
     bool is_body_resting;
-    bool is_body_whole; /* nothing more comes */
-    bool is_end_told;   /* the stream knows */
-    bool is_gone_told;  /* the stream knows */
+    bool is_body_whole;              /* nothing more comes */
+    bool is_end_told;                /* the stream knows */
+    bool is_gone_told;               /* the stream knows */
+    void (*gone)(struct call *call); /* FEEDING: the peer has gone; ends in call_drop */
     bool is_over;
     unsigned holds; /* callbacks under way, after which the call may go */
     struct link link;
@@ -111,6 +120,7 @@ struct call {
     struct http_field fields[CALL_FIELDS_MAX];
     size_t field_count;
     uint64_t page_digest; /* call_page's: what a cursor is tied to */
+    bool is_unfinished;   /* call_again's */
 
     /* Set by the worker; these stay from one transaction of a call to the next. */
     int64_t account_pk;
@@ -122,6 +132,7 @@ struct call {
     size_t changed_count;
     size_t changed_base;
     int64_t erased; /* an attendee_pk of whom nothing more is to be sent; 0: none */
+    unsigned step;  /* transactions of perform that were committed before this one */
 };
 
 /* The path parameter as an id. Anything else cannot name an object: ERR_NOT_FOUND. */
@@ -140,6 +151,12 @@ enum err call_refuse(struct call *call);
 /* Refuse with a status that no err stands for (409 with Retry-After, 412, …); never OK. */
 PRINTF(3, 4) enum err call_problem(struct call *call, int status, const char *fmt, ...);
 
+/* Commit this, then perform again in another transaction; others have their turn in between. Only
+ * the last one's answer is sent, but what one has committed stays, and its lanes are woken even if
+ * the next one fails. What is carried from one to the next must come from the last that was
+ * committed, so keep two by the parity of call->step: read one, write the other. */
+void call_again(struct call *call);
+
 /* Add a field to the answer; name and value must outlive the call (static or in the arena). */
 void call_field(struct call *call, const char *name, struct str value);
 void call_wake(struct call *call, const int64_t *hook_pks, size_t count);
@@ -149,6 +166,9 @@ void call_changed(struct call *call, int64_t hook_pk);
  * field, and refuse (412) when the request's If-Match names other ones. */
 void call_etag(struct call *call, struct walltime updated);
 MUST_CHECK enum err call_if_match(struct call *call, struct walltime updated);
+/* The same for what changes by itself and by nobody's PATCH: a digest of the answer, once it is
+ * whole. */
+void call_etag_answer(struct call *call);
 /* When a change of something last changed at updated is to count as made: later than that. */
 struct walltime call_later(const struct call *call, struct walltime updated);
 

@@ -7,6 +7,7 @@
 
 #include "base/encode.h"
 #include "http/auth.h"
+#include "http/idempotency.h"
 #include "http/problem.h"
 
 #define REQUEST_ID_BYTES_MAX 128
@@ -44,20 +45,14 @@ is_identity(struct str encoding)
     return encoding.len == 0 || str_equals_nocase(encoding, STR("identity"));
 }
 
-void
-intake_body(struct call *call)
+static void
+read_json(struct call *call)
 {
     enum route_body takes = call->route->body;
     struct str body = buf_str(&call->body_bytes);
     struct error error = {OK, ""};
     enum err err;
 
-    if (takes == BODY_STREAM)
-        return;
-    if (buf_is_full(&call->body_bytes)) {
-        refuse(call, 503, "no memory for the body just now: try again in a second");
-        return;
-    }
     if (str_trim(body).len == 0) {
         if (takes == BODY_JSON)
             refuse(call, 400, "the body is empty: this route needs a JSON object");
@@ -76,6 +71,20 @@ intake_body(struct call *call)
     err = json_parse(body, &call->arena, &call->body, &error);
     if (err != OK)
         refuse(call, err == ERR_INVALID ? 400 : 413, "the body is not taken: %s", error.text);
+}
+
+void
+intake_body(struct call *call)
+{
+    if (call->route->body == BODY_STREAM)
+        return;
+    if (buf_is_full(&call->body_bytes) ||
+        (call->idempotency_key.ptr != NULL &&
+            sha256(buf_str(&call->body_bytes), call->body_digest) != OK)) {
+        refuse(call, 503, "no memory for the body just now: try again in a second");
+        return;
+    }
+    read_json(call);
 }
 
 /* A caller's own id is kept if it is one plain word, so that no log line is made up with it. */
@@ -202,6 +211,24 @@ intake_route(struct call *call, const struct route_table *tables, size_t table_c
     return true;
 }
 
+static void
+take_idempotency_key(struct call *call)
+{
+    const struct http_head *head = http_request_head(call->request);
+    struct str name = STR("idempotency-key");
+    struct str key = http_head_field(head, name);
+    size_t count = 0;
+
+    for (size_t i = 0; i < head->field_count; i++)
+        count += str_equals_nocase(head->fields[i].name, name);
+    if (count > 1 || (count == 1 && !idempotency_key_is_valid(key)))
+        refuse(call, 400,
+            "Idempotency-Key must be one key of 1 to %d printable ASCII characters: a UUID will do",
+            IDEMPOTENCY_KEY_BYTES_MAX);
+    else if (count == 1)
+        call->idempotency_key = arena_copy(&call->arena, key);
+}
+
 void
 intake_head(struct call *call)
 {
@@ -212,4 +239,6 @@ intake_head(struct call *call)
         refuse(call, 422, "the query has parameters that are not right, named in errors");
     else if (!is_identity(call->content_encoding))
         refuse(call, 415, "send the body as it is, without Content-Encoding");
+    else if (idempotency_is_heeded(call->route))
+        take_idempotency_key(call);
 }

@@ -15,7 +15,8 @@
 void intake_copy_head(struct call *call, bool is_admin, uint64_t number);
 /* Set route and params; false when there is none, with the refusal (404 or 405). */
 bool intake_route(struct call *call, const struct route_table *tables, size_t table_count);
-/* What else can be seen from the head: the query, and whether the body can be read at all. */
+/* What else can be seen from the head: the query, whether the body can be read at all, and the
+ * Idempotency-Key. */
 void intake_head(struct call *call);
 /* The body is whole: make JSON of it, or see that there is none. */
 void intake_body(struct call *call);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/pages.h"
 
+#include <inttypes.h>
+
 #include "http/service.h"
 #include "os/metrics.h"
+
+#define MIB (INT64_C(1024) * 1024)
 
 static void
 serve_healthz(struct call *call)
@@ -32,15 +36,26 @@ serve_readyz(struct call *call)
 {
     bool is_store_good = store_health(service_store(call->service), NULL) == OK;
     bool is_draining = service_is_draining(call->service);
-    bool is_ready = is_store_good && !is_draining;
-    struct json_writer writer = call_answer(call, is_ready ? 200 : 503);
+    int64_t free_bytes;
+    int64_t reserve_bytes;
+    bool has_room;
+    bool is_ready;
+    struct json_writer writer;
 
+    service_disk(call->service, &free_bytes, &reserve_bytes);
+    has_room = free_bytes >= reserve_bytes;
+    is_ready = is_store_good && has_room && !is_draining;
+    writer = call_answer(call, is_ready ? 200 : 503);
     json_object_open(&writer);
     json_field_str(&writer, STR("status"), is_ready ? STR("ok") : STR("failing"));
     json_name(&writer, STR("checks"));
     json_object_open(&writer);
     write_check(&writer, STR("store"), is_store_good,
         STR("the last transaction could not be committed; the log says why"));
+    write_check(&writer, STR("disk"), has_room,
+        arena_printf(&call->arena,
+            "%" PRId64 " MiB are free on the database's disk, and %" PRId64 " are wanted",
+            free_bytes / MIB, reserve_bytes / MIB));
     write_check(&writer, STR("draining"), !is_draining,
         STR("the process ends when what it has begun is done"));
     json_object_close(&writer);

@@ -15,6 +15,7 @@ problem_status(enum err err)
     case ERR_CONFLICT: return 409;
     case ERR_LIMIT: return 413;
     case ERR_BUSY: return 503;
+    case ERR_DISK: return 503;
     case ERR_IO: return 500;
     case ERR_NOMEM: return 503;
     }

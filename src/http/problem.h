@@ -8,8 +8,8 @@
 #include "base/buf.h"
 #include "domain/fault.h"
 
-/* ERR_INVALID 422, ERR_DENIED 401, ERR_NOT_FOUND 404, ERR_CONFLICT 409, ERR_LIMIT 413, ERR_BUSY
- * and ERR_NOMEM 503, ERR_IO 500. */
+/* ERR_INVALID 422, ERR_DENIED 401, ERR_NOT_FOUND 404, ERR_CONFLICT 409, ERR_LIMIT 413,
+ * ERR_BUSY, ERR_DISK and ERR_NOMEM 503, ERR_IO 500. */
 int problem_status(enum err err);
 const char *problem_title(int status);
 

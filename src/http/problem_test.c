@@ -18,6 +18,7 @@ each_err_has_its_status(void **state)
         {ERR_CONFLICT, 409},
         {ERR_LIMIT, 413},
         {ERR_BUSY, 503},
+        {ERR_DISK, 503},
         {ERR_IO, 500},
         {ERR_NOMEM, 503},
     };

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/service.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "http/answer.h"
 #include "http/auth.h"
+#include "http/idempotency.h"
 #include "http/intake.h"
 #include "http/problem.h"
+#include "os/disk.h"
 #include "os/log.h"
+#include "os/metrics.h"
 #include "os/random.h"
-
-#define SERVICE_FIELDS_MAX 4 /* content-type, x-request-id, cache-control, one of the status */
 
 /* One of the two doors to the same service. */
 struct door {
@@ -95,23 +98,6 @@ call_drop(struct call *call)
 /* --- answering --- */
 
 static void
-field_add(struct http_answer *answer, struct http_field *fields, const char *name, struct str value)
-{
-    fields[answer->field_count++] = (struct http_field){str_from(name), value};
-    answer->fields = fields;
-}
-
-static bool
-has_field(const struct call *call, const char *name)
-{
-    for (size_t i = 0; i < call->field_count; i++) {
-        if (str_equals_nocase(call->fields[i].name, str_from(name)))
-            return true;
-    }
-    return false;
-}
-
-static void
 log_answered(const struct call *call)
 {
     const struct clock *clock = call->service->options.clock;
@@ -126,24 +112,14 @@ log_answered(const struct call *call)
 void
 service_answer(struct call *call)
 {
-    struct http_field fields[CALL_FIELDS_MAX + SERVICE_FIELDS_MAX];
-    struct http_answer answer = {.status = call->status, .body = buf_str(&call->answer)};
+    struct http_field fields[ANSWER_FIELDS_MAX];
+    struct http_answer answer;
     struct http_request *request = call->request;
 
     log_answered(call);
     if (request != NULL) {
-        for (size_t i = 0; i < call->field_count; i++)
-            fields[answer.field_count++] = call->fields[i];
-        if (answer.body.len > 0)
-            field_add(&answer, fields, "Content-Type", str_from(call->content_type));
-        field_add(&answer, fields, "X-Request-Id", call->request_id);
-        field_add(&answer, fields, "Cache-Control", STR("no-store"));
-        if (answer.status == 401)
-            field_add(&answer, fields, "WWW-Authenticate", STR("Bearer realm=\"usher\""));
-        else if (answer.status == 503 && !has_field(call, "Retry-After"))
-            field_add(&answer, fields, "Retry-After", STR("1"));
-        answer.fields = fields;
-
+        answer_head(call, call->answer.len > 0, fields, &answer);
+        answer.body = buf_str(&call->answer);
         call->request = NULL;
         http_request_set(request, NULL);
         http_respond(request, &answer);
@@ -151,18 +127,18 @@ service_answer(struct call *call)
     call_end(call);
 }
 
+/* The last transaction of several may fail: the lanes are told of those before it. */
 static void
-answer_problem(struct call *call, int status, struct str detail, const struct faults *faults)
+tell_and_answer(struct call *call)
 {
-    buf_clear(&call->answer);
-    problem_write(&call->answer, status, detail, faults);
-    call->status = status;
-    call->content_type = "application/problem+json";
-    if (buf_is_full(&call->answer)) {
-        buf_clear(&call->answer); /* no memory: the status has to do */
-        call->status = status >= 500 ? status : 503;
+    const struct service *service = call->service;
+
+    if (call->wake_count + call->changed_count == 0 || service->options.committed == NULL) {
+        service_answer(call);
+        return;
     }
-    service_answer(call);
+    call->stage = CALL_COMMITTED;
+    service->options.committed(call);
 }
 
 void
@@ -174,44 +150,15 @@ call_fail(struct call *call, int status, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    answer_problem(call, status, problem_detail(text), NULL);
-}
-
-/* What a peer may know of a fault of ours: that there was one, and under which id it is logged. */
-static void
-answer_failure(struct call *call, int status)
-{
-    log_error("request.failed", log_str("request", call->request_id),
-        log_str("method", call->method), log_str("path", call->path),
-        log_text("error", call->store_call.error.text));
-    call_fail(call, status, "something failed on our side; the log tells of request %.*s",
-        STR_FMT(call->request_id));
-}
-
-static const char *
-detail_default(int status)
-{
-    switch (status) {
-    case 404: return "there is no such object here";
-    case 409: return "it is there already, or was changed meanwhile";
-    case 503: return "too busy just now: try again in a second";
-    default: return problem_title(status);
-    }
+    answer_set_problem(call, status, problem_detail(text), NULL);
+    tell_and_answer(call);
 }
 
 static void
 answer_error(struct call *call)
 {
-    enum err err = call->store_call.err;
-    int status = call->status >= 400 ? call->status : problem_status(err);
-    const char *text = call->store_call.error.text;
-
-    if (status == 500) {
-        answer_failure(call, status);
-        return;
-    }
-    answer_problem(call, status,
-        text[0] != '\0' ? problem_detail(text) : str_from(detail_default(status)), &call->faults);
+    answer_set_error(call);
+    tell_and_answer(call);
 }
 
 void
@@ -247,6 +194,7 @@ reset_results(struct call *call)
     call->status = 0;
     call->content_type = "application/json";
     call->field_count = 0;
+    call->is_unfinished = false;
     call->wake_count = call->wake_base;
     call->changed_count = call->changed_base;
     call->store_call.error = (struct error){OK, ""};
@@ -324,6 +272,8 @@ call_submit(struct call *call, enum err (*run)(struct call *call, struct engine 
     return submit(call, CALL_STORING, writes);
 }
 
+static void submit_perform(struct call *call);
+
 static enum err
 run_perform(struct call *call, struct engine *engine)
 {
@@ -331,14 +281,27 @@ run_perform(struct call *call, struct engine *engine)
 
     if (call->route->scope != SCOPE_NONE)
         err = auth_check(call, engine);
-    return err == OK ? call->route->perform(call, engine) : err;
+    return err == OK ? idempotency_perform(call, engine) : err;
+}
+
+static void
+on_performed(struct call *call)
+{
+    bool is_wanted = !call_is_gone(call) || !call->service->is_draining;
+
+    if (call->store_call.err != OK || !call->is_unfinished || !is_wanted) {
+        call_finish(call);
+        return;
+    }
+    call->step++;
+    submit_perform(call);
 }
 
 static void
 submit_perform(struct call *call)
 {
     call->run = run_perform;
-    call->stored = call_finish;
+    call->stored = on_performed;
     if (submit(call, CALL_STORING, call->route->writes) != OK)
         answer_error(call);
 }
@@ -424,7 +387,8 @@ run_check(struct call *call, struct engine *engine)
 static void
 answer_refusal(struct call *call)
 {
-    answer_problem(call, call->refusal_status, call->refusal_detail, &call->refusal_faults);
+    answer_set_problem(call, call->refusal_status, call->refusal_detail, &call->refusal_faults);
+    tell_and_answer(call);
 }
 
 static void
@@ -456,12 +420,21 @@ on_key_checked(struct call *call)
         on_key_good(call);
 }
 
-static void
-check_key(struct call *call)
+/* A place that is not there asks for none, but whoever brings one is counted there, too. */
+static bool
+needs_key(const struct call *call)
 {
     const struct route *route = call->route;
 
-    if (route->scope == SCOPE_NONE || (route->is_open_nearby && call->is_nearby)) {
+    if (route == NULL)
+        return true;
+    return route->scope != SCOPE_NONE && !(route->is_open_nearby && call->is_nearby);
+}
+
+static void
+check_key(struct call *call)
+{
+    if (!needs_key(call)) {
         on_key_good(call);
         return;
     }
@@ -533,6 +506,7 @@ on_gone(struct http_request *request, void *arg)
     call->request = NULL;
     switch (call->stage) {
     case CALL_READING: call_drop(call); break;
+    case CALL_FEEDING: call->gone(call); break;
     case CALL_STREAMING:
         call_hold(call);
         stream_settle(call);
@@ -570,6 +544,7 @@ call_new(const struct door *door, struct http_request *request)
     call->loop_index = service->options.loop_index;
     call->now = clock_walltime(service->options.clock);
     call->started = clock_instant(service->options.clock);
+    call->idempotency_since = (struct walltime){call->now.us - service->options.idempotency_us};
     arena_init(&call->arena, REQUEST_ARENA_BYTES_MAX);
     buf_init(&call->body_bytes, HTTP_BODY_BYTES_MAX);
     buf_init(&call->answer, CALL_ANSWER_BYTES_MAX);
@@ -584,12 +559,39 @@ call_new(const struct door *door, struct http_request *request)
     return call;
 }
 
+/* Whatever the key is worth. When it may not, the call has ended. */
+static bool
+may_ask(struct call *call)
+{
+    struct request_limit *limit = call->service->options.request_limit;
+    const struct request_quota *quota = &call->request_quota;
+    uint8_t key[SHA256_BYTES];
+
+    if (limit == NULL)
+        return true;
+    if (sha256(call->key_text, key) != OK) {
+        call_fail(call, 503, "no memory for the request just now: try again in a second");
+        return false;
+    }
+    if (request_limit_take(limit, key, call->started, &call->request_quota))
+        return true;
+    metric_add(METRIC_http_limited_total, 1);
+    call->field_count = 0;
+    call_field(call, "Retry-After", arena_printf(&call->arena, "%" PRId64, quota->wait_s));
+    call_fail(call, 429,
+        "this key has made its %" PRId64 " requests of these %d seconds: try again in %" PRId64
+        " s; an upload in bulk counts as one",
+        quota->limit, (int)(REQUEST_LIMIT_PERIOD_US / US_PER_S), quota->wait_s);
+    return false;
+}
+
 static void
 on_head(struct http_request *request, int64_t *ret_body_max, void *arg)
 {
     const struct door *door = arg;
     const struct service *service = door->service;
     struct call *call = call_new(door, request);
+    bool is_routed;
 
     *ret_body_max = HTTP_BODY_BYTES_MAX;
     if (call == NULL || arena_is_full(&call->arena)) {
@@ -602,12 +604,14 @@ on_head(struct http_request *request, int64_t *ret_body_max, void *arg)
         return;
     }
     http_request_set(request, call);
-    if (!intake_route(call, service->options.tables, service->options.table_count)) {
+    is_routed = intake_route(call, service->options.tables, service->options.table_count);
+    if (call->key_text.ptr != NULL && needs_key(call) && !may_ask(call))
+        return;
+    if (!is_routed) {
         answer_refusal(call);
         return;
     }
-    if (call->key_text.ptr == NULL && call->route->scope != SCOPE_NONE &&
-        !(call->route->is_open_nearby && call->is_nearby)) {
+    if (call->key_text.ptr == NULL && needs_key(call)) {
         call_fail(call, 401, AUTH_MISSING);
         return;
     }
@@ -681,6 +685,17 @@ bool
 service_is_draining(const struct service *service)
 {
     return service->is_draining;
+}
+
+void
+service_disk(const struct service *service, int64_t *ret_free, int64_t *ret_reserve)
+{
+    const struct service_options *options = &service->options;
+
+    *ret_free = 0;
+    *ret_reserve = 0;
+    if (options->disk_path != NULL && disk_free(options->disk_path, ret_free, NULL) == OK)
+        *ret_reserve = options->disk_reserve_bytes;
 }
 
 size_t

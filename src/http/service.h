@@ -20,6 +20,10 @@ struct service_options {
     struct store_port *port;          /* this loop's */
     const struct route_table *tables; /* borrowed: outlive us; put page_routes among them */
     size_t table_count;
+    struct request_limit *request_limit; /* borrowed, shared by all loops; NULL: none */
+    int64_t idempotency_us;              /* how long answers are kept to be given again */
+    const char *disk_path;               /* borrowed: of the database; NULL: it has no disk */
+    int64_t disk_reserve_bytes;          /* with less room there /readyz says no */
     const struct cidr *proxies; /* borrowed: what comes from these is not asked from here */
     size_t proxy_count;
     /* After the commit and before the answer: wake the lanes in call->wake; when hooks in
@@ -38,6 +42,9 @@ const struct http_handler *service_admin_handler(struct service *service);
 /* /readyz says so from now on; calls go on as before. */
 void service_drain(struct service *service);
 bool service_is_draining(const struct service *service);
+/* The room on the database's disk, and what there should be; both 0 where it has none or cannot be
+ * asked. */
+void service_disk(const struct service *service, int64_t *ret_free, int64_t *ret_reserve);
 /* Calls not answered yet; the loop stops when there are none. */
 size_t service_busy(const struct service *service);
 struct store *service_store(const struct service *service);
@@ -67,5 +74,17 @@ void call_finish(struct call *call);
 /* Let the call go without an answer; only when the peer has gone. */
 void call_drop(struct call *call);
 bool call_is_gone(const struct call *call);
+
+/* --- for answers that go on (http/feed.c), begun by a serve --- */
+
+/* Begin with call->status, call->content_type and the call's fields. From then on the call is with
+ * its feeder, until call_feed_end or call_drop. gone: the peer has gone while it was fed.
+ * False: the peer is gone already, or reads too slowly: to be dropped, too. */
+MUST_CHECK bool call_feed_start(struct call *call, void (*gone)(struct call *call));
+MUST_CHECK bool call_feed(struct call *call, struct str piece);
+/* The bytes that the peer has not taken yet. */
+size_t call_feed_waiting(const struct call *call);
+/* End the answer, and with it the call. */
+void call_feed_end(struct call *call);
 
 #endif

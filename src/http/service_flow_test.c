@@ -44,6 +44,36 @@ perform_wake(struct call *call, struct engine *engine)
     return perform_gate(call, engine);
 }
 
+/* Four transactions, each of which wakes a lane, unless one fails. */
+static unsigned step_that_fails;
+
+static enum err
+perform_steps(struct call *call, struct engine *engine)
+{
+    int *sums = call->prepared;
+    const int64_t pk = 1 + (int64_t)call->step;
+    struct json_writer writer;
+
+    (void)engine;
+    wait_at_gate();
+    atomic_fetch_add(&performed, 1);
+    if (sums == NULL)
+        call->prepared = sums = arena_alloc_array(&call->arena, 2, sizeof(*sums));
+    if (sums == NULL)
+        return ERR_NOMEM;
+    call_wake(call, &pk, 1);
+    sums[(call->step + 1) % 2] = sums[call->step % 2] + 10;
+    if (call->step == step_that_fails)
+        return call_problem(call, 409, "changed meanwhile");
+    if (call->step < 3) {
+        call_again(call);
+        return OK;
+    }
+    writer = call_answer(call, 200);
+    json_int(&writer, sums[(call->step + 1) % 2]);
+    return OK;
+}
+
 static void
 prepare_held(struct call *call)
 {
@@ -168,6 +198,11 @@ static const struct route routes[] = {
         .writes = true,
         .perform = perform_wake},
     {.method = "POST",
+        .path = "/steps",
+        .scope = SCOPE_WRITE,
+        .writes = true,
+        .perform = perform_steps},
+    {.method = "POST",
         .path = "/held",
         .scope = SCOPE_WRITE,
         .body = BODY_JSON,
@@ -212,6 +247,7 @@ start(struct test_service *ts)
     held = NULL;
     holds_committed = false;
     woken = 0;
+    step_that_fails = 99;
     cleaned_up = 0;
     last_count = (struct count){0};
     test_service_start_with(ts, &options);
@@ -269,6 +305,70 @@ what_was_committed_is_told_though_the_peer_has_gone(void **state)
         loop_turn(ts.loop);
     assert_int_equal(woken, 7 + 8 + 900);
     test_service_stop(&ts);
+}
+
+static void
+a_call_may_take_several_transactions(void **state)
+{
+    struct test_service ts;
+
+    (void)state;
+    start(&ts);
+    assert_int_equal(test_ask(&ts, "POST", "/steps", NULL, NULL), 200);
+    assert_string_equal(ts.body, "40");
+    assert_int_equal(atomic_load(&performed), 4);
+    assert_int_equal(woken, 1 + 2 + 3 + 4);
+    test_service_stop(&ts);
+}
+
+static void
+what_was_committed_before_a_failure_is_told(void **state)
+{
+    struct test_service ts;
+
+    (void)state;
+    start(&ts);
+    step_that_fails = 2;
+    assert_int_equal(test_ask(&ts, "POST", "/steps", NULL, NULL), 409);
+    assert_int_equal(woken, 1 + 2);
+    step_that_fails = 0;
+    woken = 0;
+    assert_int_equal(test_ask(&ts, "POST", "/steps", NULL, NULL), 409);
+    assert_int_equal(woken, 0);
+    test_service_stop(&ts);
+}
+
+/* A client that loses patience has asked all the same; a process that ends does not wait for it. */
+static void
+steps_go_on_for_who_has_gone_unless_the_server_drains(void **state)
+{
+    struct test_service ts;
+    char request[300];
+
+    (void)state;
+    for (int drains = 0; drains < 2; drains++) {
+        int fd;
+
+        start(&ts);
+        atomic_store(&gate_is_shut, true);
+        (void)snprintf(request, sizeof(request),
+            "POST /steps HTTP/1.1\r\nHost: t\r\nx-api-key: %s\r\n\r\n", ts.key_text);
+        fd = test_connect(&ts);
+        test_send(&ts, fd, request, strlen(request));
+        while (service_busy(ts.service) == 0)
+            loop_turn(ts.loop);
+        http_server_free(ts.server); /* tells on_gone */
+        ts.server = NULL;
+        if (drains)
+            service_drain(ts.service);
+        atomic_store(&gate_is_shut, false);
+        while (service_busy(ts.service) > 0)
+            loop_turn(ts.loop);
+        assert_int_equal(atomic_load(&performed), drains ? 1 : 4);
+        assert_int_equal(woken, drains ? 1 : 1 + 2 + 3 + 4);
+        (void)close(fd);
+        test_service_stop(&ts);
+    }
 }
 
 static void
@@ -478,6 +578,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_are_told_after_the_commit_and_before_the_answer),
         cmocka_unit_test(what_was_committed_is_told_though_the_peer_has_gone),
+        cmocka_unit_test(a_call_may_take_several_transactions),
+        cmocka_unit_test(what_was_committed_before_a_failure_is_told),
+        cmocka_unit_test(steps_go_on_for_who_has_gone_unless_the_server_drains),
         cmocka_unit_test(a_server_that_goes_before_the_answer_leaves_the_call_to_end),
         cmocka_unit_test(a_full_store_is_503_with_retry_after),
         cmocka_unit_test(a_prepare_may_wait_before_perform),

@@ -45,6 +45,14 @@ perform_broken(struct call *call, struct engine *engine)
 }
 
 static enum err
+perform_disk_full(struct call *call, struct engine *engine)
+{
+    (void)engine;
+    call_etag(call, (struct walltime){0xabc});
+    return error_set(&call->store_call.error, ERR_DISK, "database: write: disk full");
+}
+
+static enum err
 perform_changed(struct call *call, struct engine *engine)
 {
     enum err err = call_if_match(call, (struct walltime){0xabc});
@@ -110,6 +118,7 @@ static const struct route routes[] = {
     {.method = "GET", .path = "/conflict", .scope = SCOPE_READ, .perform = perform_conflict},
     {.method = "GET", .path = "/faults", .scope = SCOPE_READ, .perform = perform_faults},
     {.method = "GET", .path = "/broken", .scope = SCOPE_READ, .perform = perform_broken},
+    {.method = "GET", .path = "/disk", .scope = SCOPE_READ, .perform = perform_disk_full},
     {.method = "GET", .path = "/changed", .scope = SCOPE_READ, .perform = perform_changed},
     {.method = "DELETE", .path = "/r/{id}", .scope = SCOPE_WRITE, .perform = perform_nothing},
     {.method = "GET", .path = "/id/{id}", .scope = SCOPE_READ, .perform = perform_not_found},
@@ -128,15 +137,23 @@ static const struct route routes[] = {
 };
 
 static void
-start(struct test_service *ts)
+start_limited(struct test_service *ts, struct request_limit *limit)
 {
     static struct route_table tables[2];
-    struct service_options options = {.tables = tables, .table_count = COUNT_OF(tables)};
+    struct service_options options = {.tables = tables,
+        .table_count = COUNT_OF(tables),
+        .request_limit = limit};
 
     tables[0] = page_routes;
     tables[1] = (struct route_table){routes, COUNT_OF(routes)};
     reached = false;
     test_service_start_with(ts, &options);
+}
+
+static void
+start(struct test_service *ts)
+{
+    start_limited(ts, NULL);
 }
 
 /* --- who is asking --- */
@@ -227,6 +244,80 @@ a_stranger_learns_nothing_but_401(void **state)
     assert_int_equal(test_ask(&ts, "PUT", "/count", NULL, "abc"), 418);
     assert_true(reached);
     test_service_stop(&ts);
+}
+
+/* --- how often --- */
+
+static struct request_limit limit;
+
+static void
+a_key_may_ask_only_so_often(void **state)
+{
+    struct test_service ts;
+
+    (void)state;
+    request_limit_init(&limit, 2);
+    start_limited(&ts, &limit);
+    assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 200);
+    assert_true(test_has(&ts, "\r\nRateLimit-Limit: 2\r\n"));
+    assert_true(test_has(&ts, "\r\nRateLimit-Remaining: 1\r\n"));
+    assert_true(test_has(&ts, "\r\nRateLimit-Reset: 5\r\n"));
+    assert_int_equal(test_ask(&ts, "POST", "/json", NULL, "x"), 400);
+    assert_true(test_has(&ts, "\r\nRateLimit-Remaining: 0\r\n"));
+    assert_int_equal(test_ask(&ts, "POST", "/held", NULL, "{}"), 429);
+    assert_false(reached);
+    assert_true(test_has(&ts, "\r\nContent-Type: application/problem+json\r\n"));
+    assert_true(test_has(&ts, "\r\nRetry-After: 5\r\n"));
+    assert_true(test_has(&ts, "\r\nRateLimit-Remaining: 0\r\n"));
+    assert_true(test_has(&ts, "try again in 5 s"));
+    clock_manual_advance(&ts.clock, 5 * US_PER_S);
+    assert_int_equal(test_ask(&ts, "POST", "/held", NULL, "{}"), 200);
+    assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 429);
+    test_service_stop(&ts);
+    request_limit_done(&limit);
+}
+
+static void
+each_key_is_counted_by_itself_whatever_it_opens(void **state)
+{
+    struct test_service ts;
+
+    (void)state;
+    request_limit_init(&limit, 1);
+    start_limited(&ts, &limit);
+    assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 200);
+    assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 429);
+    test_key_use(&ts, 99); /* nobody's */
+    assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 401);
+    assert_true(test_has(&ts, "\r\nRateLimit-Remaining: 0\r\n"));
+    assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 429);
+    test_key_use(&ts, 98);
+    assert_int_equal(test_ask(&ts, "GET", "/nothing", NULL, NULL), 404);
+    assert_int_equal(test_ask(&ts, "DELETE", "/json", NULL, NULL), 429);
+    assert_false(test_has(&ts, "Allow"));
+    test_service_stop(&ts);
+    request_limit_done(&limit);
+}
+
+static void
+what_asks_for_no_key_is_not_counted(void **state)
+{
+    struct test_service ts;
+
+    (void)state;
+    request_limit_init(&limit, 1);
+    start_limited(&ts, &limit);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(test_ask(&ts, "GET", "/open", NULL, NULL), 200);
+        assert_false(test_has(&ts, "RateLimit"));
+        assert_int_equal(test_ask(&ts, "GET", "/metrics", NULL, NULL), 200);
+    }
+    assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 200);
+    ts.key_text[0] = '\0';
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(test_ask(&ts, "GET", "/r/x", NULL, NULL), 401);
+    test_service_stop(&ts);
+    request_limit_done(&limit);
 }
 
 /* --- what is asked --- */
@@ -386,6 +477,23 @@ a_failure_of_ours_is_told_by_its_id_alone(void **state)
 }
 
 static void
+a_full_disk_asks_to_come_again(void **state)
+{
+    struct test_service ts;
+
+    (void)state;
+    start(&ts);
+    assert_int_equal(test_ask(&ts, "GET", "/disk", "X-Request-Id: abc\r\n", NULL), 503);
+    assert_true(test_has(&ts, "\r\nRetry-After: 10\r\n"));
+    assert_false(test_has(&ts, "\r\nRetry-After: 1\r\n"));
+    assert_false(test_has(&ts, "ETag"));
+    assert_true(test_has(&ts, "so this was not done"));
+    assert_true(test_has(&ts, "request abc"));
+    assert_false(test_has(&ts, "database"));
+    test_service_stop(&ts);
+}
+
+static void
 a_change_of_something_else_is_refused(void **state)
 {
     struct test_service ts;
@@ -460,6 +568,9 @@ main(void)
         cmocka_unit_test(a_key_may_come_as_a_bearer_token),
         cmocka_unit_test(missing_unknown_and_expired_keys_and_scopes_are_told_apart),
         cmocka_unit_test(a_stranger_learns_nothing_but_401),
+        cmocka_unit_test(a_key_may_ask_only_so_often),
+        cmocka_unit_test(each_key_is_counted_by_itself_whatever_it_opens),
+        cmocka_unit_test(what_asks_for_no_key_is_not_counted),
         cmocka_unit_test(unknown_paths_and_other_methods_are_refused),
         cmocka_unit_test(head_is_a_get_without_its_body),
         cmocka_unit_test(an_unknown_query_parameter_is_named),
@@ -468,6 +579,7 @@ main(void)
         cmocka_unit_test(a_request_id_is_echoed_when_it_is_sane),
         cmocka_unit_test(refusals_carry_their_texts),
         cmocka_unit_test(a_failure_of_ours_is_told_by_its_id_alone),
+        cmocka_unit_test(a_full_disk_asks_to_come_again),
         cmocka_unit_test(a_change_of_something_else_is_refused),
         cmocka_unit_test(nothing_is_said_where_there_is_nothing),
         cmocka_unit_test(the_process_says_how_it_is),

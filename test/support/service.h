@@ -62,9 +62,11 @@ test_key_run(struct store_call *call, struct engine *engine)
 
         err = account_find(engine, name, &arena, &account, &call->error);
         if (err == ERR_NOT_FOUND) {
-            struct id id = {{1, self->key.id.bytes[1]}};
-
-            err = account_create(engine, id, name, self->key.created, &account.pk, &call->error);
+            account = (struct account){.id = {{1, self->key.id.bytes[1]}},
+                .name = name,
+                .created = self->key.created,
+                .updated = self->key.created};
+            err = account_create(engine, &account, &account.pk, &call->error);
         }
     }
     self->key.account_pk = account.pk;

@@ -92,6 +92,11 @@ on_end(struct http_request *request, void *arg)
         serving->held[serving->held_count++] = request;
         return;
     }
+    if (is_path(request, "/feed")) {
+        serving->fed =
+            http_respond_start(request, &(struct http_answer){.status = 200}) ? request : NULL;
+        return;
+    }
     if (is_path(request, "/large")) {
         char *large = malloc(SERVING_LARGE_BYTES);
         CHECK(large != NULL);
@@ -115,6 +120,8 @@ on_gone(struct http_request *request, void *arg)
     struct serving *serving = arg;
 
     serving->gone++;
+    if (serving->fed == request)
+        serving->fed = NULL;
     for (size_t i = 0; i < serving->held_count; i++) {
         if (serving->held[i] == request) {
             serving->held[i] = serving->held[--serving->held_count];

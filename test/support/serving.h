@@ -5,8 +5,8 @@
  *
  * The handler goes by the path: /echo answers "METHOD target body"; /early answers 401 to the head
  * alone, /early-in-body to the first piece; /small takes 10 bytes; /pause stops before the body;
- * /hold keeps the request until serving_release; /large answers SERVING_LARGE_BYTES; /none answers
- * 204. Every wait gives up after 10 s.
+ * /hold keeps the request until serving_release; /feed begins an answer that goes on; /large
+ * answers SERVING_LARGE_BYTES; /none answers 204. Every wait gives up after 10 s.
  */
 #ifndef TEST_SUPPORT_SERVING_H
 #define TEST_SUPPORT_SERVING_H
@@ -25,6 +25,8 @@ struct serving {
     struct http_request *held[SERVING_HELD_MAX]; /* in the order of their ends */
     size_t held_count;
     struct http_request *paused;
+    struct http_request
+        *fed;          /* the last that was begun, until it is gone; the test may forget it */
     struct buf body;   /* of the request under way */
     size_t body_bytes; /* of all bodies */
     uint32_t body_sum; /* of their bytes */
