@@ -5,12 +5,12 @@
 
 #include "base/check.h"
 #include "domain/delivery_id.h"
-#include "domain/outcome.h"
 #include "domain/payload.h"
 #include "domain/schedule.h"
 #include "os/log.h"
 #include "os/metrics.h"
 #include "send/dispatch_inside.h"
+#include "send/lane_health.h"
 #include "send/request.h"
 
 /* The texts of an event's snapshot, which may have 1 MiB, and of a person, escaped; and a head with
@@ -60,6 +60,10 @@ attempt_body(struct attempt *attempt)
         .offset_minutes = member->offset_minutes,
     };
 
+    if (member->is_nobody) {
+        buf_append_str(&attempt->body, attempt->chunk->fanout->row.snapshot);
+        return;
+    }
     payload_render(&attempt->body, &attendee, attempt->lane->phone_format,
         attempt->chunk->fanout->row.snapshot);
 }
@@ -91,73 +95,101 @@ attempt_head(struct attempt *attempt)
     return request_head_end(&detail, lane->signer, &attempt->head);
 }
 
+/* "status", or why there was no whole answer. */
+static const char *
+failure_class(const struct http_result *result)
+{
+    return result->failure == HTTP_OK ? "status" : http_failure_name(result->failure);
+}
+
 static void
 attempt_note(const struct attempt *attempt, const struct http_result *result)
 {
-    chunk_note(attempt->chunk,
-        &(struct failure_note){
-            .pos = attempt->chunk->base + (int64_t)attempt->index,
-            .attempt = attempt->chunk->attempts + 1,
-            .at = attempt->started_at,
-            .failure = result->failure == HTTP_OK ? "status" : http_failure_name(result->failure),
-            .status = result->status,
-            .detail = str_from(result->detail),
-            .answer = result->body,
-        });
-}
-
-/* When to try again, or never. What the endpoint asks for (Retry-After) only ever delays. */
-static void
-attempt_retry(struct attempt *attempt, const struct http_result *result)
-{
-    struct dispatch *dispatch = attempt->lane->dispatch;
-    struct walltime now = dispatch_walltime(dispatch);
-    unsigned made = attempt->chunk->attempts + 1;
-    int64_t asked_us = 0;
-    int64_t delay_us;
-
-    if (result->retry_after.ptr != NULL &&
-        retry_after_parse(result->retry_after, now, &asked_us) != OK)
-        asked_us = 0;
-    if (schedule_next(dispatch->options.schedule, made, random_next(&dispatch->random), asked_us,
-            &delay_us)) {
-        chunk_failed(attempt->chunk, attempt->index, (struct walltime){now.us + delay_us});
-        return;
-    }
-    chunk_dead(attempt->chunk, attempt->index);
-    metric_add(METRIC_deliveries_dead_total, 1);
+    chunk_note(attempt->chunk, &(struct failure_note){
+                                   .pos = attempt->chunk->base + (int64_t)attempt->index,
+                                   .attempt = attempt->chunk->attempts + 1,
+                                   .at = attempt->started_at,
+                                   .failure = failure_class(result),
+                                   .status = result->status,
+                                   .detail = str_from(result->detail),
+                                   .answer = result->body,
+                               });
 }
 
 static void
-attempt_judge(struct attempt *attempt, const struct http_result *result)
+attempt_record(const struct attempt *attempt, const struct http_result *result)
 {
-    struct chunk *chunk = attempt->chunk;
-    enum outcome outcome = outcome_of(result->failure == HTTP_OK, result->status);
-
-    metric_add(METRIC_attempts_total, 1);
-    chunk_record(chunk,
+    chunk_record(attempt->chunk,
         &(struct attempt_record){
             .index = (unsigned)attempt->index,
-            .attempt = chunk->attempts + 1,
+            .attempt = attempt->chunk->attempts + 1,
             .result = result->failure == HTTP_OK ? (unsigned)result->status
                                                  : RECORD_FAILURE_BASE + (unsigned)result->failure,
             .latency_ms = result->latency_us / US_PER_MS,
         },
         attempt->started_at);
-    if (outcome == OUTCOME_ACCEPTED) {
-        chunk_delivered(chunk, attempt->index);
+}
+
+static void
+attempt_dead(struct attempt *attempt)
+{
+    chunk_dead(attempt->chunk, attempt->index);
+    metric_add(METRIC_deliveries_dead_total, 1);
+}
+
+/* When to try again, or never. What the endpoint asks for (Retry-After) only ever delays. */
+static void
+attempt_retry(struct attempt *attempt, int64_t asked_us)
+{
+    struct dispatch *dispatch = attempt->lane->dispatch;
+    int64_t delay_us;
+
+    if (schedule_next(dispatch->options.schedule, attempt->chunk->attempts + 1,
+            random_next(&dispatch->random), asked_us, &delay_us))
+        chunk_failed(attempt->chunk, attempt->index,
+            (struct walltime){dispatch_walltime(dispatch).us + delay_us}, asked_us > 0);
+    else
+        attempt_dead(attempt);
+}
+
+static void
+attempt_settle(struct attempt *attempt, const struct lane_outcome *outcome, bool counts)
+{
+    if (outcome->outcome == OUTCOME_ACCEPTED) {
+        chunk_delivered(attempt->chunk, attempt->index);
         metric_add(METRIC_deliveries_delivered_total, 1);
         return;
     }
     metric_add(METRIC_attempts_failed_total, 1);
-    attempt_note(attempt, result);
-    if (outcome == OUTCOME_GONE) {
-        chunk_dead(chunk, attempt->index);
-        metric_add(METRIC_deliveries_dead_total, 1);
-        lane_gone(attempt->lane);
-        return;
-    }
-    attempt_retry(attempt, result);
+    if (outcome->outcome == OUTCOME_GONE)
+        attempt_dead(attempt);
+    else if (counts)
+        attempt_retry(attempt, outcome->asked_us);
+    else
+        chunk_returned(attempt->chunk, attempt->index);
+}
+
+static void
+attempt_judge(struct attempt *attempt, const struct http_result *result)
+{
+    struct lane *lane = attempt->lane;
+    struct lane_outcome outcome = {
+        .outcome = outcome_of(result->failure == HTTP_OK, result->status),
+        .failure = failure_class(result),
+        .status = result->status,
+        .started = attempt->started,
+    };
+
+    if (result->retry_after.ptr != NULL &&
+        retry_after_parse(result->retry_after, dispatch_walltime(lane->dispatch),
+            &outcome.asked_us) != OK)
+        outcome.asked_us = 0;
+    metric_add(METRIC_attempts_total, 1);
+    attempt_record(attempt, result);
+    if (outcome.outcome != OUTCOME_ACCEPTED)
+        attempt_note(attempt, result);
+    attempt_settle(attempt, &outcome, lane_note_outcome(lane, &outcome));
+    window_give(&lane->window, outcome.outcome == OUTCOME_ACCEPTED);
 }
 
 static void
@@ -168,15 +200,16 @@ attempt_done(struct http_exchange *exchange, const struct http_result *result)
     struct dispatch *dispatch = lane->dispatch;
     struct chunk *chunk = attempt->chunk;
 
-    if (result->failure == HTTP_FAIL_CANCELLED)
+    if (result->failure == HTTP_FAIL_CANCELLED) {
         chunk_returned(chunk, attempt->index);
-    else
+        lane_note_cancelled(lane);
+        window_give(&lane->window, false);
+    } else {
         attempt_judge(attempt, result);
-    window_give(&lane->window,
-        outcome_of(result->failure == HTTP_OK, result->status) == OUTCOME_ACCEPTED);
-    dispatch->in_flight--;
+    }
+    lane_give_place(lane);
+    turns_end(&dispatch->turns, attempt);
     metric_add(METRIC_attempts_in_flight, -1);
-    link_remove(&attempt->link);
     list_prepend(&dispatch->spare, &attempt->link);
     lane_dirty(lane, chunk_is_settled(chunk) && fanout_left(chunk->fanout) == 0);
     lane_update(lane, dispatch_now(dispatch));
@@ -189,7 +222,8 @@ attempt_start(struct lane *lane, struct chunk *chunk, size_t index, struct insta
     struct attempt *attempt = attempt_new(dispatch);
     enum err err = ERR_NOMEM;
 
-    if (attempt != NULL) {
+    /* What cannot be recorded must not be sent. */
+    if (attempt != NULL && chunk_may_record(chunk)) {
         attempt->lane = lane;
         attempt->chunk = chunk;
         attempt->index = index;
@@ -211,9 +245,8 @@ attempt_start(struct lane *lane, struct chunk *chunk, size_t index, struct insta
         .deadline = instant_add_ms(now, dispatch->options.attempt_ms),
         .done = attempt_done,
     };
-    list_append(&dispatch->attempts, &attempt->link);
+    turns_start(&dispatch->turns, attempt);
     window_take(&lane->window);
-    dispatch->in_flight++;
     metric_add(METRIC_attempts_in_flight, 1);
     http_exchange_start(lane->endpoint, &attempt->exchange);
     return OK;

@@ -12,7 +12,7 @@
 
 struct attempt {
     struct http_exchange exchange; /* first: found again from it */
-    struct link link;              /* in dispatch->attempts or dispatch->spare */
+    struct link link;              /* in dispatch->turns or dispatch->spare */
     struct lane *lane;
     struct chunk *chunk;
     size_t index;
@@ -20,6 +20,8 @@ struct attempt {
     struct buf body;
     struct instant started;
     struct walltime started_at;
+    bool is_old;      /* send/turns.h */
+    bool is_unproven; /* its lane was when it started */
 };
 
 /* The member is in flight already (fanout_take). On failure it is returned to its chunk. */

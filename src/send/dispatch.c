@@ -8,6 +8,7 @@
 #include "os/log.h"
 #include "send/attempt.h"
 #include "send/dispatch_inside.h"
+#include "store/lanes.h"
 
 /* What a crash makes us repeat is what was done since the last flush: a fifth of a second. */
 #define FLUSH_EVERY_US (US_PER_S / 5)
@@ -15,6 +16,10 @@
 #define FLUSH_AGAIN_US (US_PER_S / 2)
 /* A full queue empties within a few commits. */
 #define ASK_AGAIN_US (US_PER_S / 20)
+/* Where memory was short it is not there again at once. */
+#define MISSED_AGAIN_US US_PER_S
+/* The numbers of a million hooks. */
+#define MISSED_ARENA_BYTES_MAX ((size_t)16 * 1024 * 1024)
 
 enum err
 dispatch_set_new(unsigned count, int64_t last_chunk_pk, struct dispatch_set **ret,
@@ -117,13 +122,74 @@ dispatch_lane(struct dispatch *dispatch, int64_t hook_pk)
     if (lane != NULL)
         return lane;
     lane = lane_new(dispatch, hook_pk);
-    if (lane != NULL && map_set(&dispatch->lanes, (uint64_t)hook_pk, lane) != OK) {
+    if (lane != NULL && (heap_reserve(&dispatch->due, dispatch->lanes.count + 1) != OK ||
+                            map_set(&dispatch->lanes, (uint64_t)hook_pk, lane) != OK)) {
         lane_free(lane);
         lane = NULL;
     }
-    if (lane == NULL)
-        log_error("lane.refused", log_int("hook", hook_pk), log_text("error", "out of memory"));
+    if (lane == NULL) {
+        log_warning("lane.refused", log_int("hook", hook_pk), log_text("error", "out of memory"));
+        dispatch->missed.is_wanted = true;
+        dispatch_soon(dispatch);
+    }
     return lane;
+}
+
+/* --- who was missed --- */
+
+static enum err
+missed_run(struct store_call *call, struct engine *engine)
+{
+    struct missed *missed = CONTAINER_OF(call, struct missed, call);
+
+    arena_reset(&missed->arena);
+    return lanes_open(engine, &missed->arena, &missed->hook_pks, &missed->hook_count, &call->error);
+}
+
+static void
+missed_done(struct store_call *call)
+{
+    struct missed *missed = CONTAINER_OF(call, struct missed, call);
+    struct dispatch *dispatch = missed->dispatch;
+    struct dispatch_set *set = dispatch->options.set;
+
+    missed->is_running = false;
+    dispatch_read_done(dispatch);
+    if (call->err != OK)
+        missed->is_wanted = true;
+    for (size_t i = 0; call->err == OK && i < missed->hook_count; i++) {
+        struct lane *lane = NULL;
+
+        if (owner_of(set, missed->hook_pks[i]) == dispatch)
+            lane = dispatch_lane(dispatch, missed->hook_pks[i]);
+        if (lane != NULL)
+            lane_wake(lane);
+    }
+    arena_done(&missed->arena);
+    dispatch_soon(dispatch);
+}
+
+static struct instant
+dispatch_find_missed(struct dispatch *dispatch, struct instant now)
+{
+    struct missed *missed = &dispatch->missed;
+
+    if (!missed->is_wanted || missed->is_running)
+        return INSTANT_NEVER;
+    if (now.us < missed->next.us)
+        return missed->next;
+    missed->next = instant_add_us(now, MISSED_AGAIN_US);
+    missed->call = (struct store_call){
+        .run = missed_run,
+        .done = missed_done,
+        .reply = loop_mailbox(dispatch->options.loop),
+    };
+    if (store_submit(dispatch->options.port, &missed->call) != OK)
+        return missed->next;
+    missed->is_wanted = false;
+    missed->is_running = true;
+    dispatch->reads++;
+    return INSTANT_NEVER;
 }
 
 static void
@@ -154,6 +220,8 @@ on_woken(struct letter *letter)
     free(woken);
     if (!overflow)
         return;
+    dispatch->missed.is_wanted = true;
+    dispatch_soon(dispatch);
     for (struct lane *lane; (lane = map_next(&dispatch->lanes, &position)) != NULL;)
         lane_wake(lane);
 }
@@ -297,29 +365,29 @@ dispatch_ask(struct dispatch *dispatch, struct instant now)
     return dispatch->ask_next;
 }
 
+/* What cannot be recorded must not be sent. */
 static bool
 dispatch_may_start(const struct dispatch *dispatch)
 {
-    return dispatch->in_flight < dispatch->options.in_flight_max &&
-           !flush_is_stuck(dispatch->flush) && dispatch->unflushed < UNFLUSHED_MAX;
+    return !flush_is_stuck(dispatch->flush) && dispatch->unflushed < UNFLUSHED_MAX;
 }
 
-/* Lanes start one attempt each, in turn, as far as the budget and this turn's share go. */
-static void
+/* Lanes start one attempt each, in turn, as far as there are places and this turn's share goes. */
+static struct instant
 dispatch_start_attempts(struct dispatch *dispatch, struct instant now)
 {
     unsigned started = 0;
 
+    turns_age(&dispatch->turns, now);
     while (dispatch_may_start(dispatch) && started < EXCHANGES_STARTED_PER_TURN) {
-        struct link *link = list_take_first(&dispatch->ready);
-        struct lane *lane;
+        struct lane *lane = turns_next(&dispatch->turns);
 
-        if (link == NULL)
-            return;
-        lane = LIST_ENTRY(link, struct lane, ready);
+        if (lane == NULL)
+            break;
         started += lane_start(lane, now);
         lane_update(lane, now);
     }
+    return dispatch_may_start(dispatch) ? turns_look(&dispatch->turns, now) : INSTANT_NEVER;
 }
 
 static bool
@@ -361,15 +429,15 @@ dispatch_tick_stopping(struct dispatch *dispatch, struct instant now)
 {
     struct instant next;
 
-    if (dispatch->in_flight > 0 && now.us >= dispatch->stop_deadline.us) {
-        for (struct link *link; (link = list_first(&dispatch->attempts)) != NULL;) {
+    if (now.us >= dispatch->stop_deadline.us) {
+        for (struct link *link; (link = turns_first(&dispatch->turns)) != NULL;) {
             struct attempt *attempt = LIST_ENTRY(link, struct attempt, link);
 
             http_exchange_cancel(attempt->lane->endpoint, &attempt->exchange);
         }
     }
     /* What has been answered is written at the usual beat while the rest is waited for. */
-    if (dispatch->in_flight > 0)
+    if (dispatch->turns.count > 0)
         return instant_earlier(dispatch->stop_deadline, dispatch_flush(dispatch, now));
     dispatch->wants_flush = true;
     next = dispatch_flush(dispatch, now);
@@ -392,14 +460,13 @@ dispatch_tick(struct dispatch *dispatch, struct instant now)
     if (dispatch->is_stopping)
         return dispatch_tick_stopping(dispatch, now);
     dispatch_look(dispatch, now);
-    dispatch_start_attempts(dispatch, now);
-    next = dispatch_ask(dispatch, now);
+    next = dispatch_start_attempts(dispatch, now);
+    next = instant_earlier(next, dispatch_find_missed(dispatch, now));
+    next = instant_earlier(next, dispatch_ask(dispatch, now));
     next = instant_earlier(next, dispatch_flush(dispatch, now));
     first = heap_first(&dispatch->due);
     if (first != NULL)
         next = instant_earlier(next, (struct instant){first->key});
-    if (!list_is_empty(&dispatch->ready) && dispatch_may_start(dispatch))
-        next = now;
     return next;
 }
 
@@ -432,12 +499,15 @@ dispatch_new(const struct dispatch_options *options, struct dispatch **ret, stru
     dispatch->options = *options;
     map_init(&dispatch->lanes);
     heap_init(&dispatch->due);
-    list_init(&dispatch->ready);
+    turns_init(&dispatch->turns, options->in_flight_max, options->connections_max);
     list_init(&dispatch->asking);
     list_init(&dispatch->dirty);
-    list_init(&dispatch->attempts);
     list_init(&dispatch->spare);
-    random_bytes(&seed, sizeof(seed));
+    dispatch->missed.dispatch = dispatch;
+    arena_init(&dispatch->missed.arena, MISSED_ARENA_BYTES_MAX);
+    seed = options->seed;
+    if (seed == 0)
+        random_bytes(&seed, sizeof(seed));
     random_seed(&dispatch->random, seed);
     pthread_mutex_init(&dispatch->mutex, NULL);
     dispatch->letter.deliver = on_woken;
@@ -462,7 +532,7 @@ dispatch_free(struct dispatch *dispatch)
 
     if (dispatch == NULL)
         return;
-    CHECK(dispatch->in_flight == 0);
+    CHECK(dispatch->turns.count == 0);
     for (struct lane *lane; (lane = map_next(&dispatch->lanes, &position)) != NULL;)
         lane_free(lane);
     for (struct link *link; (link = list_first(&dispatch->spare)) != NULL;)

@@ -18,7 +18,8 @@
 struct dispatch;
 struct dispatch_set; /* the dispatches of all loops: who owns which hook */
 
-struct schedule; /* domain/schedule.h */
+struct budget_set; /* send/budget.h */
+struct schedule;   /* domain/schedule.h */
 
 struct dispatch_options {
     struct dispatch_set *set;
@@ -28,10 +29,15 @@ struct dispatch_options {
     struct store_port *port;    /* this loop's */
     struct http_client *client; /* this loop's */
     struct zones *zones;
+    struct id_source *ids;
+    struct budget_set *budgets; /* send/budget.h */
     const struct schedule *schedule;
-    int64_t attempt_ms;     /* the whole exchange, the answer's last byte included */
-    unsigned in_flight_max; /* of this loop, over all lanes */
+    int64_t attempt_ms;       /* the whole exchange, the answer's last byte included */
+    unsigned in_flight_max;   /* of this loop, over all lanes: those that are young */
+    unsigned connections_max; /* of this loop: those that are not answered quickly, too */
+    int64_t disable_after_us; /* of failing without a success; 0: never */
     const char *user_agent;
+    uint64_t seed; /* of the jitter, for tests; 0: a random one */
 };
 
 MUST_CHECK enum err dispatch_set_new(unsigned count, int64_t last_chunk_pk,

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/arena.h"
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -15,6 +16,7 @@
 #include "send/dispatch.h"
 #include "send/flush.h"
 #include "send/lane.h"
+#include "send/turns.h"
 
 /* Reads of the store under way: enough to keep the readers busy, few enough that ten thousand lanes
  * after a start leave room in the store's queue for the API. */
@@ -27,18 +29,28 @@
 /* Samples of what endpoints said, with up to 4 KiB each, that one flush takes. */
 #define FLUSH_NOTES_MAX 512
 
+/* Who could not be woken for want of memory is found in the store. */
+struct missed {
+    struct store_call call;
+    struct dispatch *dispatch;
+    struct arena arena;
+    int64_t *hook_pks; /* in the arena */
+    size_t hook_count;
+    bool is_wanted;
+    bool is_running;
+    struct instant next; /* not before */
+};
+
 struct dispatch {
     struct dispatch_options options;
-    struct map lanes;     /* by hook_pk, owned */
-    struct list ready;    /* lanes that may start something, in turn */
-    struct list asking;   /* lanes that want something of the store, in turn */
-    struct list dirty;    /* lanes with something to flush */
-    struct heap due;      /* lanes by when to look again */
-    struct list attempts; /* under way */
-    struct list spare;    /* attempts kept for the next exchange */
-    unsigned in_flight;
-    unsigned reads;  /* of the store, under way */
-    int64_t *erased; /* owned: attendees whom a read under way may still have found */
+    struct map lanes;   /* by hook_pk, owned */
+    struct turns turns; /* lanes that may start something, and attempts under way */
+    struct list asking; /* lanes that want something of the store, in turn */
+    struct list dirty;  /* lanes with something to flush */
+    struct heap due;    /* lanes by when to look again */
+    struct list spare;  /* attempts kept for the next exchange */
+    unsigned reads;     /* of the store, under way */
+    int64_t *erased;    /* owned: attendees whom a read under way may still have found */
     size_t erased_count;
     size_t erased_room;
     size_t unflushed;        /* records */
@@ -48,6 +60,7 @@ struct dispatch {
     struct turn_end turn_end;
     struct random random;
     struct flush *flush;
+    struct missed missed;
     bool wants_flush;          /* at once: a fan-out came to its end */
     struct instant flush_next; /* not before */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "domain/contact.h"
 #include "os/log.h"
 #include "os/metrics.h"
 #include "send/dispatch_inside.h"
@@ -83,11 +84,13 @@ chunk_new(int64_t pk, int64_t base, size_t count)
     link_init(&chunk->link);
     arena_init(&chunk->arena, CHUNK_ARENA_BYTES_MAX);
     buf_init(&chunk->records, (size_t)CHUNK_MEMBERS_MAX * RECORD_BYTES);
+    buf_init(&chunk->dead_ids, (size_t)DEAD_NAMED_MAX * ID_BYTES);
     chunk->pk = pk;
     chunk->base = base;
     chunk->count = count;
     chunk->members = arena_alloc_array(&chunk->arena, count, sizeof(*chunk->members));
-    if (chunk->members == NULL) {
+    /* What becomes of each is to be recorded, whatever memory there is by then. */
+    if (chunk->members == NULL || buf_reserve(&chunk->records, count * RECORD_BYTES) == NULL) {
         chunk_free(chunk);
         return NULL;
     }
@@ -106,6 +109,7 @@ chunk_free(struct chunk *chunk)
         note = next;
     }
     buf_done(&chunk->records);
+    buf_done(&chunk->dead_ids);
     arena_done(&chunk->arena);
     free(chunk);
 }
@@ -150,6 +154,14 @@ chunk_let_go_of_members(struct chunk *chunk)
     chunk->members = NULL;
 }
 
+void
+chunk_drop_manual(struct chunk *chunk)
+{
+    bitmap_clear(chunk->todo, 0);
+    chunk->todo_count = 0;
+    chunk->wants_clear = false;
+}
+
 /* Who was erased while the members were being read is not a member any more. */
 static void
 chunk_pass_over_erased(struct chunk *chunk)
@@ -169,6 +181,7 @@ chunk_pass_over(struct chunk *chunk, size_t index, struct walltime now)
 
     bitmap_clear(chunk->todo, index);
     chunk->todo_count--;
+    bitmap_set(chunk->over, index);
     if (is_superseded)
         chunk->fanout->superseded++;
     else
@@ -207,6 +220,69 @@ fanout_attach(struct fanout *fanout, struct chunk *chunk)
     fanout->is_dirty = true;
     chunk_let_go_of_members(chunk);
     lane_dirty(fanout->lane, chunk->todo_count == 0);
+}
+
+static void
+failed_take_out(struct failed_members *failed, size_t index)
+{
+    if (!bitmap_get(failed->todo, index))
+        return;
+    bitmap_clear(failed->todo, index);
+    if (--failed->count == 0)
+        failed->due = (struct walltime){0};
+}
+
+/* It was asked for while the member waited, and the other one took it up just then; the store hears
+ * only now what came of that. A reopened one has no attempts behind it. */
+static bool
+chunk_is_outrun(const struct chunk *chunk, const struct chunk *other, size_t index)
+{
+    return chunk->attempts > 0 && chunk->attempts == other->attempts &&
+           bitmap_get(other->over, index);
+}
+
+/* What somebody asked for, where the other one has the member: in hand or through with it, then
+ * there is nothing to do; or as one that is about to wait, then this takes its place. */
+static void
+chunk_yield_manual(struct chunk *chunk, struct chunk *other)
+{
+    int64_t at = chunk->base - other->base;
+
+    if (at < 0 || at >= (int64_t)other->count)
+        return;
+    if (bitmap_get(other->todo, (size_t)at) || chunk_is_outrun(chunk, other, (size_t)at))
+        chunk_drop_manual(chunk);
+    failed_take_out(&other->failed, (size_t)at);
+    failed_take_out(&other->asked, (size_t)at);
+}
+
+/* What is due by itself, where somebody asked for the member: the store does not know yet that it
+ * waits no more. A row of more attempts is what came of that one. */
+static void
+chunk_yield(struct chunk *chunk, const struct chunk *other)
+{
+    int64_t at = other->base - chunk->base;
+
+    if (!other->is_manual || chunk->attempts > other->attempts || at < 0 ||
+        at >= (int64_t)chunk->count || !bitmap_get(chunk->todo, (size_t)at))
+        return;
+    bitmap_clear(chunk->todo, (size_t)at);
+    chunk->todo_count--;
+}
+
+void
+fanout_attach_waiting(struct fanout *fanout, struct chunk *chunk)
+{
+    LIST_FOREACH(&fanout->chunks, it)
+    {
+        struct chunk *other = LIST_ENTRY(it, struct chunk, link);
+
+        if (chunk->is_manual)
+            chunk_yield_manual(chunk, other);
+        else
+            chunk_yield(chunk, other);
+    }
+    fanout_attach(fanout, chunk);
 }
 
 static void
@@ -407,6 +483,15 @@ fanout_cancel(struct fanout *fanout)
 
 /* --- members one by one --- */
 
+static void
+chunk_take(struct chunk *chunk, size_t index)
+{
+    bitmap_clear(chunk->ready, index);
+    chunk->in_flight++;
+    chunk->fanout->in_flight++;
+    chunk->fanout->members_ready--;
+}
+
 bool
 fanout_take(struct fanout *fanout, struct chunk **ret_chunk, size_t *ret_index)
 {
@@ -420,16 +505,36 @@ fanout_take(struct fanout *fanout, struct chunk **ret_chunk, size_t *ret_index)
         chunk->next = index;
         if (index == chunk->count)
             continue;
-        bitmap_clear(chunk->ready, index);
+        chunk_take(chunk, index);
         chunk->next = index + 1;
-        chunk->in_flight++;
-        fanout->in_flight++;
-        fanout->members_ready--;
         *ret_chunk = chunk;
         *ret_index = index;
         return true;
     }
     /* Members that are ready are in a chunk. */
+    CHECK(fanout->members_ready == 0);
+    return false;
+}
+
+bool
+fanout_take_any(struct fanout *fanout, uint64_t random, struct chunk **ret_chunk, size_t *ret_index)
+{
+    size_t nth = fanout->members_ready > 0 ? (size_t)(random % fanout->members_ready) : 0;
+
+    LIST_FOREACH(&fanout->chunks, link)
+    {
+        struct chunk *chunk = LIST_ENTRY(link, struct chunk, link);
+
+        for (size_t i = bitmap_next(chunk->ready, chunk->count, 0); i < chunk->count;
+             i = bitmap_next(chunk->ready, chunk->count, i + 1)) {
+            if (nth-- > 0)
+                continue;
+            chunk_take(chunk, i);
+            *ret_chunk = chunk;
+            *ret_index = i;
+            return true;
+        }
+    }
     CHECK(fanout->members_ready == 0);
     return false;
 }
@@ -458,23 +563,32 @@ void
 chunk_delivered(struct chunk *chunk, size_t index)
 {
     chunk_settle(chunk, index);
+    bitmap_set(chunk->over, index);
     chunk->fanout->delivered++;
 }
 
 void
-chunk_failed(struct chunk *chunk, size_t index, struct walltime due)
+chunk_failed(struct chunk *chunk, size_t index, struct walltime due, bool was_asked)
 {
+    struct failed_members *failed = was_asked ? &chunk->asked : &chunk->failed;
+
     chunk_settle(chunk, index);
-    bitmap_set(chunk->failed, index);
-    chunk->failed_count++;
-    if (chunk->failed_due.us < due.us)
-        chunk->failed_due = due;
+    bitmap_set(failed->todo, index);
+    failed->count++;
+    if (failed->due.us < due.us)
+        failed->due = due;
 }
 
 void
 chunk_dead(struct chunk *chunk, size_t index)
 {
+    const struct lane_member *member = &chunk->members[index];
+
+    /* Its texts may be gone by the flush. Those that find no room are only counted. */
+    if (!member->is_nobody && chunk->dead_count < DEAD_NAMED_MAX)
+        buf_append(&chunk->dead_ids, member->id.bytes, ID_BYTES);
     chunk_settle(chunk, index);
+    bitmap_set(chunk->over, index);
     bitmap_set(chunk->dead, index);
     chunk->dead_count++;
     chunk->fanout->dead++;
@@ -496,6 +610,12 @@ chunk_returned(struct chunk *chunk, size_t index)
     chunk->fanout->members_ready++;
 }
 
+bool
+chunk_may_record(struct chunk *chunk)
+{
+    return buf_reserve(&chunk->records, chunk->todo_count * RECORD_BYTES) != NULL;
+}
+
 void
 chunk_record(struct chunk *chunk, const struct attempt_record *record, struct walltime at)
 {
@@ -514,6 +634,7 @@ void
 chunk_note(struct chunk *chunk, const struct failure_note *note)
 {
     struct dispatch *dispatch = chunk->fanout->lane->dispatch;
+    const struct lane_member *member = &chunk->members[note->pos - chunk->base];
     struct failure_note *kept;
 
     if (chunk->note_count >= FAILURE_NOTES_MAX || dispatch->notes >= FLUSH_NOTES_MAX)
@@ -531,6 +652,7 @@ chunk_note(struct chunk *chunk, const struct failure_note *note)
     kept->answer = (struct str){text, note->answer.len};
     if (note->answer.len > 0)
         memcpy(text, note->answer.ptr, note->answer.len);
+    contact_blank(text, note->answer.len, member->email, member->phone);
     kept->next = chunk->notes;
     chunk->notes = kept;
     chunk->note_count++;

@@ -16,6 +16,8 @@ struct flush {
     struct store_call call; /* first: found again from it */
     struct dispatch *dispatch;
     struct arena arena;
+    struct arena woken_arena;
+    struct flush_plan plan;
     struct flush_item *items; /* owned */
     size_t count;
     size_t room;
@@ -35,6 +37,7 @@ flush_new(struct dispatch *dispatch)
         flush->dispatch = dispatch;
         list_init(&flush->lanes);
         arena_init(&flush->arena, FLUSH_ARENA_BYTES_MAX);
+        arena_init(&flush->woken_arena, FLUSH_ARENA_BYTES_MAX);
     }
     return flush;
 }
@@ -45,6 +48,7 @@ flush_free(struct flush *flush)
     if (flush == NULL)
         return;
     arena_done(&flush->arena);
+    arena_done(&flush->woken_arena);
     free(flush->items);
     free(flush);
 }
@@ -87,24 +91,37 @@ flush_copy(struct flush *flush, const void *bytes, size_t len)
     return copy;
 }
 
-/* Failed members leave the chunk as one row that waits. */
+/* With the first row of it: from then on it alone stands for its member. */
 static void
-gather_failed(struct flush *flush, struct chunk *chunk, const struct flush_item *base)
+gather_clear(struct flush *flush, struct chunk *chunk, const struct flush_item *base)
 {
     struct flush_item item = *base;
 
-    if (chunk->failed_count == 0)
+    if (!chunk->wants_clear)
+        return;
+    item.kind = FLUSH_CHUNK_CLEAR;
+    item.chunk_pk = chunk->pk;
+    flush_add(flush, &item);
+    chunk->wants_clear = false;
+}
+
+/* Failed members leave the chunk as a row that waits. */
+static void
+gather_failed(struct flush *flush, struct chunk *chunk, const struct flush_item *base,
+    struct failed_members *failed)
+{
+    struct flush_item item = *base;
+
+    if (failed->count == 0)
         return;
     item.kind = FLUSH_CHUNK_SAVE;
     item.chunk_pk = dispatch_chunk_pk(flush->dispatch);
     item.attempts = chunk->attempts + 1;
-    item.at = chunk->failed_due;
-    item.bytes = flush_copy(flush, chunk->failed, BITMAP_BYTES(chunk->count));
+    item.at = failed->due;
+    item.bytes = flush_copy(flush, failed->todo, BITMAP_BYTES(chunk->count));
     flush_add(flush, &item);
     chunk->fanout->lane->has_waiting = true;
-    memset(chunk->failed, 0, sizeof(chunk->failed));
-    chunk->failed_count = 0;
-    chunk->failed_due = (struct walltime){0};
+    *failed = (struct failed_members){.count = 0};
 }
 
 static void
@@ -118,7 +135,10 @@ gather_dead(struct flush *flush, struct chunk *chunk, const struct flush_item *b
     item.attempts = chunk->attempts + 1;
     item.at = flush->at;
     item.bytes = flush_copy(flush, chunk->dead, BITMAP_BYTES(chunk->count));
+    if (chunk->dead_ids.len > 0)
+        item.detail = flush_copy(flush, chunk->dead_ids.ptr, chunk->dead_ids.len);
     flush_add(flush, &item);
+    buf_clear(&chunk->dead_ids);
     memset(chunk->dead, 0, sizeof(chunk->dead));
     chunk->dead_count = 0;
 }
@@ -188,6 +208,7 @@ gather_fanout(struct flush *flush, struct fanout *fanout)
         .kind = FLUSH_FANOUT,
         .hook_pk = fanout->lane->hook_pk,
         .fanout_pk = fanout->row.pk,
+        .round = fanout->row.round,
         /* What is being read is not in hand yet. */
         .base = fanout->next_pos,
         .delivered = fanout->delivered,
@@ -207,13 +228,16 @@ gather_fanout(struct flush *flush, struct fanout *fanout)
         const struct flush_item base = {
             .hook_pk = item.hook_pk,
             .fanout_pk = item.fanout_pk,
+            .round = item.round,
             .base = chunk->base,
             .count = chunk->count,
         };
 
         if (!chunk->is_changed)
             continue;
-        gather_failed(flush, chunk, &base);
+        gather_clear(flush, chunk, &base);
+        gather_failed(flush, chunk, &base, &chunk->failed);
+        gather_failed(flush, chunk, &base, &chunk->asked);
         gather_dead(flush, chunk, &base);
         gather_notes(flush, chunk, &base);
         gather_records(flush, chunk, &base);
@@ -231,12 +255,45 @@ gather_fanout(struct flush *flush, struct fanout *fanout)
 }
 
 static void
+gather_health(struct flush *flush, struct lane *lane)
+{
+    const struct flush_item item = {
+        .kind = FLUSH_HOOK_HEALTH,
+        .hook_pk = lane->hook_pk,
+        .failure = str_from(lane->failure),
+        .status = lane->status,
+        .health = lane->health,
+    };
+
+    if (!lane->is_health_dirty)
+        return;
+    flush_add(flush, &item);
+    lane->is_health_dirty = false;
+}
+
+static void
+gather_disable(struct flush *flush, struct lane *lane)
+{
+    const struct flush_item item = {
+        .kind = FLUSH_HOOK_DISABLE,
+        .hook_pk = lane->hook_pk,
+        .failure = str_from(lane->disabled_by),
+        .detail = str_from(lane->failure),
+        .status = lane->status,
+        .health = lane->health,
+    };
+
+    if (lane->disabled_by == NULL)
+        return;
+    flush_add(flush, &item);
+    lane->is_disabled_flushing = true;
+}
+
+static void
 gather_lane(struct flush *flush, struct lane *lane)
 {
-    if (lane->is_gone) {
-        flush_add(flush, &(struct flush_item){.kind = FLUSH_HOOK_GONE, .hook_pk = lane->hook_pk});
-        lane->is_gone_flushing = true;
-    }
+    gather_health(flush, lane);
+    gather_disable(flush, lane);
     lane->is_dirty = false;
     LIST_FOREACH(&lane->fanouts, it)
     {
@@ -251,7 +308,15 @@ flush_run(struct store_call *call, struct engine *engine)
 {
     struct flush *flush = (struct flush *)call;
 
-    return lanes_flush(engine, flush->items, flush->count, flush->at, &call->error);
+    arena_reset(&flush->woken_arena);
+    flush->plan = (struct flush_plan){
+        .items = flush->items,
+        .count = flush->count,
+        .now = flush->at,
+        .ids = flush->dispatch->options.ids,
+        .arena = &flush->woken_arena,
+    };
+    return lanes_flush(engine, &flush->plan, &call->error);
 }
 
 static void
@@ -275,6 +340,8 @@ static void
 flush_over(struct flush *flush)
 {
     flush->dispatch->unflushed -= flush->records;
+    dispatch_wake(flush->dispatch->options.set, flush->plan.wake, flush->plan.wake_count);
+    flush->plan.wake_count = 0;
     for (struct link *link; (link = list_take_first(&flush->lanes)) != NULL;) {
         struct lane *lane = LIST_ENTRY(link, struct lane, flush);
 

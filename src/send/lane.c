@@ -10,6 +10,7 @@
 #include "send/attempt.h"
 #include "send/dispatch_inside.h"
 #include "send/fanout.h"
+#include "send/lane_health.h"
 #include "send/lane_read.h"
 #include "send/request.h"
 
@@ -59,6 +60,7 @@ lane_free(struct lane *lane)
     heap_remove(&lane->dispatch->due, &lane->due);
     http_endpoint_free(lane->endpoint);
     signer_free(lane->signer);
+    lane_health_done(lane);
     buf_done(&lane->head);
     arena_done(&lane->hook_arena);
     metric_add(METRIC_lanes, -1);
@@ -70,7 +72,7 @@ lane_is_idle(const struct lane *lane)
 {
     return lane->read == NULL && (!lane->wants_read || lane->state == LANE_CLOSED) &&
            lane->window.used == 0 && list_is_empty(&lane->fanouts) &&
-           lane->next_due.us == INT64_MAX && !lane->is_gone && !lane->is_dirty;
+           lane->next_due.us == INT64_MAX && lane->disabled_by == NULL && !lane->is_dirty;
 }
 
 /* When the next waiting chunk is due. */
@@ -116,7 +118,7 @@ lane_is_over(const struct lane *lane, struct instant now)
 
 /* Take over what the hook says. Its endpoint is replaced once nothing of the old is in flight. */
 static enum err
-lane_configure(struct lane *lane, const struct hook *hook, struct error *reterr)
+lane_configure(struct lane *lane, const struct hook *hook, struct instant now, struct error *reterr)
 {
     const struct dispatch_options *options = &lane->dispatch->options;
     CLEANUP(signer_freep) struct signer *signer = NULL;
@@ -127,18 +129,17 @@ lane_configure(struct lane *lane, const struct hook *hook, struct error *reterr)
 
     if (err == OK)
         err = request_signer(hook, dispatch_walltime(lane->dispatch), &signer, &until, reterr);
+    if (err != OK)
+        return err;
     buf_clear(&lane->head);
+    err = request_head_start(hook, &url, options->user_agent, &lane->head);
     if (err == OK)
-        err = request_head_start(hook, &url, options->user_agent, &lane->head);
+        err = lane_health_load(lane, hook, now);
     if (err == OK)
         err = http_endpoint_new(options->client, &url, (unsigned)hook->max_in_flight, &endpoint);
     if (err != OK)
-        return err;
+        return error_set(reterr, err, "out of memory for its endpoint");
 
-    if (lane->endpoint == NULL)
-        window_init(&lane->window, (unsigned)hook->max_in_flight);
-    else
-        window_set_max(&lane->window, (unsigned)hook->max_in_flight);
     http_endpoint_free(lane->endpoint);
     signer_free(lane->signer);
     lane->endpoint = endpoint;
@@ -146,7 +147,6 @@ lane_configure(struct lane *lane, const struct hook *hook, struct error *reterr)
     lane->signer_until = until;
     lane->hook_id = hook->id;
     lane->phone_format = hook->phone_format;
-    pacing_set(&lane->pacing, hook->rate_limit);
     return OK;
 }
 
@@ -168,7 +168,7 @@ lane_close(struct lane *lane, void (*let_go)(struct fanout *fanout))
 }
 
 static void
-lane_take_hook(struct lane *lane, struct lane_read *read)
+lane_take_hook(struct lane *lane, struct lane_read *read, struct instant now)
 {
     struct error error = {OK, ""};
     enum err err;
@@ -182,7 +182,7 @@ lane_take_hook(struct lane *lane, struct lane_read *read)
         return;
     }
     arena_reset(&lane->hook_arena);
-    err = lane_configure(lane, &read->hook, &error);
+    err = lane_configure(lane, &read->hook, now, &error);
     if (err == OK) {
         lane->state = LANE_OPEN;
         return;
@@ -247,26 +247,31 @@ lane_drop(struct lane *lane, struct fanout *fanout)
 }
 
 static void
-lane_take_retries(struct lane *lane, struct lane_read *read)
+lane_take_retry(struct lane *lane, struct lane_read *read, size_t i)
 {
-    for (size_t i = 0; i < read->retry_count; i++) {
-        struct fanout *fanout = lane_find(lane, read->retry_fanouts[i].pk);
+    struct lane_fanout *row = &read->retry_fanouts[i];
+    struct fanout *fanout = lane_find(lane, row->pk);
 
-        if (fanout == NULL) {
-            fanout = lane_add(lane, &read->retry_fanouts[i]);
-            /* Its members that were never sent wait for their own turn. */
-            if (fanout != NULL)
-                fanout->row.end_pos = fanout->next_pos;
-        }
-        if (fanout == NULL)
-            lane_misses(lane);
-        else
-            fanout_attach(fanout, TAKE(read->retries[i]));
+    /* One that is on its way out, or of another round and soon will be. Then it is read again. */
+    if (fanout != NULL && (fanout->is_cut || fanout->row.round != row->round)) {
+        lane->wants_read = lane->wants_read || !fanout->is_cut;
+        return;
     }
+    if (fanout == NULL) {
+        fanout = lane_add(lane, row);
+        /* Its members that were never sent wait for their own turn. */
+        if (fanout != NULL)
+            fanout->row.end_pos = fanout->next_pos;
+    }
+    if (fanout == NULL)
+        lane_misses(lane);
+    else
+        fanout_attach_waiting(fanout, TAKE(read->retries[i]));
 }
 
+/* Some of what is in hand was cancelled, or replayed from the start. */
 static void
-lane_take_news(struct lane *lane, struct lane_read *read, struct instant now)
+lane_take_cancelled(struct lane *lane, const struct lane_read *read)
 {
     for (size_t i = 0; i < read->cancelled_count; i++) {
         struct fanout *fanout = lane_find(lane, read->cancelled[i]);
@@ -276,13 +281,24 @@ lane_take_news(struct lane *lane, struct lane_read *read, struct instant now)
             lane_dirty(lane, true);
         }
     }
+}
+
+static void
+lane_take_news(struct lane *lane, struct lane_read *read, struct instant now)
+{
     if (lane->state == LANE_CLOSED)
         return;
+    /* It was not asked for all, or its endpoint has come to fail meanwhile. */
+    if (read->appetite == LANE_TAKES_NOTHING || lane_appetite(lane, now) == LANE_TAKES_NOTHING) {
+        lane->wants_read = true;
+        return;
+    }
     for (size_t i = 0; i < read->fanout_count; i++)
         if (lane_add(lane, &read->fanouts[i]) == NULL)
             lane_misses(lane);
     lane_set_due(lane, read->next_due, now);
-    lane_take_retries(lane, read);
+    for (size_t i = 0; i < read->retry_count; i++)
+        lane_take_retry(lane, read, i);
 }
 
 static void
@@ -303,7 +319,8 @@ lane_read_done(struct store_call *call)
         lane->wants_read = true;
     } else {
         if (read->wants_hook)
-            lane_take_hook(lane, read);
+            lane_take_hook(lane, read, now);
+        lane_take_cancelled(lane, read);
         lane_take_news(lane, read, now);
     }
     lane_read_free(read);
@@ -315,8 +332,8 @@ void
 lane_wake(struct lane *lane)
 {
     lane->wants_read = true;
-    /* Until its 410 is on disk the store would still say that the hook is enabled. */
-    if (lane->state == LANE_CLOSED && !lane->is_gone)
+    /* Until that is on disk the store would still say that the hook is enabled. */
+    if (lane->state == LANE_CLOSED && lane->disabled_by == NULL)
         lane->state = LANE_STALE;
     lane_update(lane, dispatch_now(lane->dispatch));
 }
@@ -339,12 +356,12 @@ lane_forget(struct lane *lane, int64_t attendee_pk)
 }
 
 void
-lane_gone(struct lane *lane)
+lane_disable(struct lane *lane, const char *by)
 {
     lane->state = LANE_CLOSED;
-    lane->is_gone = true;
+    lane->disabled_by = by;
     lane_dirty(lane, true);
-    log_info("hook.disabled", log_int("hook", lane->hook_pk), log_text("by", "gone"));
+    log_info("hook.disabled", log_int("hook", lane->hook_pk), log_text("by", by));
 }
 
 /* --- whose turn it is --- */
@@ -392,6 +409,24 @@ lane_pick(struct lane *lane)
     return picked;
 }
 
+/* Any of those that may send: what is tried while the endpoint fails must not hang on a delivery
+ * that it can never take. */
+static struct fanout *
+lane_pick_any(struct lane *lane)
+{
+    struct fanout *picked = NULL;
+    uint64_t count = 0;
+
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        struct fanout *fanout = LIST_ENTRY(it, struct fanout, link);
+
+        if (fanout_may_start(lane, fanout) && random_next(&lane->dispatch->random) % ++count == 0)
+            picked = fanout;
+    }
+    return picked;
+}
+
 static bool
 lane_has_ready(struct lane *lane)
 {
@@ -406,17 +441,32 @@ lane_has_ready(struct lane *lane)
 /* --- the lists that it is in --- */
 
 static bool
-lane_wants_read(const struct lane *lane)
+lane_wants_read(const struct lane *lane, struct instant now)
 {
     if (!lane->wants_read || lane->read != NULL)
         return false;
     switch (lane->state) {
-    case LANE_OPEN: return true;
+    case LANE_OPEN: return lane_appetite(lane, now) != LANE_TAKES_NOTHING;
     case LANE_CLOSED: return false;
     case LANE_LOADING:
-    /* An endpoint is replaced when nothing of the old one is in flight any more; and until a 410 is
-     * on disk the store would still say that the hook is enabled. */
-    case LANE_STALE: return lane->window.used == 0 && !lane->is_gone;
+    /* An endpoint is replaced when nothing of the old one is in flight any more; and until it is on
+     * disk that it was disabled the store would still say that it is not. */
+    case LANE_STALE: return lane->window.used == 0 && lane->disabled_by == NULL;
+    }
+    UNREACHABLE;
+}
+
+static bool
+lane_wants_members(const struct lane *lane, const struct fanout *fanout, struct instant now)
+{
+    if (lane->state != LANE_OPEN || !fanout_wants_members(fanout))
+        return false;
+    switch (lane->breaker.state) {
+    case BREAKER_CLOSED:
+    case BREAKER_CLOSING: return true;
+    case BREAKER_PROBING: return false;
+    case BREAKER_OPEN:
+        return !lane_is_shut(lane, now) && lane->window.used == 0 && fanout->members_ready == 0;
     }
     UNREACHABLE;
 }
@@ -426,20 +476,18 @@ lane_wants_to_ask(struct lane *lane, struct instant now)
 {
     if (lane->dispatch->is_stopping || now.us < lane->ask_next.us)
         return false;
-    if (lane_wants_read(lane))
+    if (lane_wants_read(lane, now))
         return true;
-    if (lane->state != LANE_OPEN)
-        return false;
     LIST_FOREACH(&lane->fanouts, it)
     {
-        if (fanout_wants_members(LIST_ENTRY(it, struct fanout, link)))
+        if (lane_wants_members(lane, LIST_ENTRY(it, struct fanout, link), now))
             return true;
     }
     return false;
 }
 
 static enum err
-lane_ask_members(struct lane *lane)
+lane_ask_members(struct lane *lane, struct instant now)
 {
     LIST_FOREACH(&lane->fanouts, it)
     {
@@ -448,7 +496,7 @@ lane_ask_members(struct lane *lane)
 
         if (!dispatch_may_ask(lane->dispatch))
             break;
-        if (fanout_wants_members(fanout))
+        if (lane_wants_members(lane, fanout, now))
             err = fanout_read_members(fanout);
         if (err != OK)
             return err;
@@ -461,15 +509,15 @@ lane_ask(struct lane *lane, struct instant now)
 {
     enum err err = OK;
 
-    if (lane_wants_read(lane)) {
+    if (lane_wants_read(lane, now)) {
         bool wants_hook = lane->state == LANE_LOADING || lane->state == LANE_STALE;
 
         err = lane_read_start(lane, wants_hook, lane_read_done);
         if (err == OK)
             lane->wants_read = false;
     }
-    if (err == OK && lane->state == LANE_OPEN)
-        err = lane_ask_members(lane);
+    if (err == OK)
+        err = lane_ask_members(lane, now);
     if (err == ERR_BUSY)
         dispatch_refused(lane->dispatch, now);
     else if (err != OK)
@@ -481,12 +529,9 @@ lane_ask(struct lane *lane, struct instant now)
 static struct instant
 lane_may_start_at(struct lane *lane, struct instant now)
 {
-    struct instant at;
-
     if (lane->state != LANE_OPEN || !window_has_room(&lane->window) || !lane_has_ready(lane))
         return INSTANT_NEVER;
-    at = pacing_ready(&lane->pacing, now);
-    return at.us >= lane->start_next.us ? at : lane->start_next;
+    return lane_ready_at(lane, now);
 }
 
 static void
@@ -496,10 +541,9 @@ lane_look_at(struct lane *lane, struct instant at)
 
     if (at.us == INSTANT_NEVER.us)
         heap_remove(due, &lane->due);
-    else if ((!heap_node_is_in(&lane->due) || lane->due.key != at.us) &&
-             heap_set(due, &lane->due, at.us) != OK)
-        /* Without memory for one more pointer it is looked at when something else happens. */
-        log_error("lane.unscheduled", log_int("hook", lane->hook_pk));
+    else if (!heap_node_is_in(&lane->due) || lane->due.key != at.us)
+        /* There is room for each lane, made when it was. */
+        CHECK(heap_set(due, &lane->due, at.us) == OK);
 }
 
 /* When to look at the lane again though nothing happens to it; starts: as of lane_may_start_at,
@@ -520,7 +564,25 @@ lane_schedule(struct lane *lane, struct instant starts, struct instant now)
         next = instant_earlier(next, lane->ask_next);
     if (lane->state == LANE_OPEN && lane->next_due.us != INT64_MAX)
         next = instant_earlier(next, lane->due_look);
+    if (lane->state == LANE_OPEN && lane->wants_read)
+        next = instant_earlier(next, lane_probe_at(lane, now));
     lane_look_at(lane, next);
+}
+
+/* Its endpoint fails, and it is long until the next probe: what is in hand waits in the store, so
+ * that it is not out of date by then. */
+static void
+lane_put_back(struct lane *lane)
+{
+    LIST_FOREACH(&lane->fanouts, it)
+    {
+        struct fanout *fanout = LIST_ENTRY(it, struct fanout, link);
+
+        if (fanout->is_cut)
+            continue;
+        fanout_give_back(fanout);
+        lane_dirty(lane, false);
+    }
 }
 
 void
@@ -534,14 +596,15 @@ lane_update(struct lane *lane, struct instant now)
         lane->state = LANE_STALE;
         lane->wants_read = true;
     }
+    if (lane->window.used == 0 && lane_is_shut(lane, now))
+        lane_put_back(lane);
     if (link_is_alone(&lane->asking) && lane_wants_to_ask(lane, now))
         list_append(&dispatch->asking, &lane->asking);
     starts = lane_may_start_at(lane, now);
     if (starts.us > now.us) {
-        link_remove(&lane->ready);
+        turns_step_out(lane);
     } else {
-        if (link_is_alone(&lane->ready))
-            list_append(&dispatch->ready, &lane->ready);
+        turns_line_up(&dispatch->turns, lane);
         starts = INSTANT_NEVER;
     }
     lane_schedule(lane, starts, now);
@@ -556,24 +619,40 @@ lane_due(struct lane *lane, struct instant now)
     lane_update(lane, now);
 }
 
+/* The next member to be sent; it is in flight. */
+static bool
+lane_take_member(struct lane *lane, struct chunk **ret_chunk, size_t *ret_index)
+{
+    struct fanout *fanout;
+
+    if (lane->breaker.state != BREAKER_OPEN) {
+        fanout = lane_pick(lane);
+        return fanout != NULL && fanout_take(fanout, ret_chunk, ret_index);
+    }
+    fanout = lane_pick_any(lane);
+    return fanout != NULL &&
+           fanout_take_any(fanout, random_next(&lane->dispatch->random), ret_chunk, ret_index);
+}
+
 bool
 lane_start(struct lane *lane, struct instant now)
 {
-    struct fanout *fanout;
     struct chunk *chunk;
     size_t index;
 
     if (lane->state != LANE_OPEN || !window_has_room(&lane->window) ||
-        pacing_ready(&lane->pacing, now).us > now.us)
+        lane_ready_at(lane, now).us > now.us || !lane_take_place(lane, now))
         return false;
-    fanout = lane_pick(lane);
-    if (fanout == NULL || !fanout_take(fanout, &chunk, &index))
+    if (!lane_take_member(lane, &chunk, &index)) {
+        lane_give_place(lane);
         return false;
+    }
     if (attempt_start(lane, chunk, index, now) != OK) {
+        lane_give_place(lane);
         lane->start_next = instant_add_us(now, LANE_AGAIN_US);
         return false;
     }
-    pacing_take(&lane->pacing, now);
+    lane_note_start(lane, now);
     return true;
 }
 
@@ -581,9 +660,9 @@ void
 lane_flushed(struct lane *lane)
 {
     lane->flushes++;
-    if (lane->is_gone_flushing) {
-        lane->is_gone = false;
-        lane->is_gone_flushing = false;
+    if (lane->is_disabled_flushing) {
+        lane->disabled_by = NULL;
+        lane->is_disabled_flushing = false;
         /* To see that it is disabled, unless its owner has enabled it again. */
         lane->state = LANE_STALE;
         lane->wants_read = true;

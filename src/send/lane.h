@@ -2,12 +2,18 @@
 /*
  * A lane: one hook's line, owned by one loop, so that its limits need no locks.
  *
- *     loading ──▶ open ◀──▶ stale (edited: read the hook again)
- *                  │          └─▶ closed (disabled or deleted; nothing starts, nothing is held)
+ *     loading ──▶ open ◀──▶ stale ◀──▶ closed
+ *
+ * Stale: edited, so the hook is read again before anything starts. Closed: disabled or deleted, so
+ * nothing starts and nothing is held; an open one closes of itself when its endpoint is gone or has
+ * failed for too long.
  *
  * Inside a lane the fan-outs take turns, few-left before bulk, so a 1-1 booking does not wait
  * behind a hundred thousand. Events of one webinar go first in, first out: a fan-out starts when
  * nothing of an older one is in hand any more.
+ *
+ * While its endpoint fails (lane_health.h) an open lane holds nothing either, but for a probe now
+ * and then.
  */
 #ifndef SEND_LANE_H
 #define SEND_LANE_H
@@ -18,11 +24,14 @@
 #include "domain/hook.h"
 #include "domain/signature.h"
 #include "net/http_client.h"
+#include "queue/breaker.h"
 #include "queue/pacing.h"
+#include "queue/throttle.h"
 #include "queue/window.h"
 #include "store/lanes.h"
 #include "store/store.h"
 
+struct budget;
 struct dispatch;
 struct lane_read;
 
@@ -37,7 +46,8 @@ struct lane_read;
 enum lane_state { LANE_LOADING, LANE_OPEN, LANE_STALE, LANE_CLOSED };
 
 struct lane {
-    struct link ready;         /* in dispatch->ready while something may start */
+    struct link ready;         /* in dispatch->turns while something may start */
+    struct list *ready_in;     /* which of its lines; borrowed, meaningful while ready is in it */
     struct link asking;        /* in dispatch->asking while it wants something of the store */
     struct link flush;         /* in dispatch->dirty, or among those of the flush under way */
     struct heap_node due;      /* in dispatch->due: when to look again */
@@ -52,17 +62,30 @@ struct lane {
     struct signer *signer;          /* owned */
     struct walltime signer_until;   /* when an old secret runs out; 0: never */
     enum phone_format phone_format;
-    struct buf head; /* of each request, as far as it is always the same */
-    struct pacing pacing;
+    struct buf head;       /* of each request, as far as it is always the same */
+    double rate_limit;     /* its own word; 0: none */
+    struct budget *budget; /* held; NULL: its account has no limit */
+
+    /* Its endpoint, see lane_health.h. */
+    struct breaker breaker;
+    struct throttle throttle;
+    struct pacing pacing; /* by the smaller of the hook's own rate and the learned one */
     struct window window;
+    struct hook_health health; /* as it is to be on disk */
+    struct instant learn_next; /* not before: a learned rate goes to disk now and then */
+    bool is_health_dirty;      /* it differs from what was flushed */
+    const char *failure;       /* class of the last one; static, NULL: none yet */
+    int status;                /* of it */
+    const char *disabled_by;   /* "gone", "failing", until that is on disk; static */
+    bool is_disabled_flushing; /* it is on its way there */
+    bool is_proven;            /* the last outcome was a success */
+    unsigned old_in_flight;    /* that are not answered quickly */
 
     struct list fanouts; /* struct fanout, by sequence */
     size_t fanout_count;
     struct lane_read *read;    /* under way, or NULL */
     bool wants_read;           /* there is news in the store */
     bool is_dirty;             /* there is news for the store */
-    bool is_gone;              /* 410 was answered */
-    bool is_gone_flushing;     /* and is on its way to disk */
     bool has_waiting;          /* a flush under way carries members that wait */
     uint64_t flushes;          /* ended so far: tells a read that it is out of date */
     uint64_t changes;          /* of the hook so far: the same */
@@ -70,7 +93,7 @@ struct lane {
     struct walltime next_due;  /* of the chunks that wait in the store */
     struct instant due_look;   /* when to see whether that has come */
     struct instant ask_next;   /* not before: the store failed */
-    struct instant start_next; /* not before: an attempt could not be made */
+    struct instant start_next; /* not before: no place in the budget, or it could not be made */
     struct instant over;       /* idle since a while by then: let go; 0: not idle */
 };
 
@@ -100,8 +123,8 @@ bool lane_start(struct lane *lane, struct instant now);
 
 /* Somebody was erased. */
 void lane_forget(struct lane *lane, int64_t attendee_pk);
-/* 410: the endpoint wants no more. */
-void lane_gone(struct lane *lane);
+/* The endpoint wants no more, or has failed for too long. by: "gone" or "failing". */
+void lane_disable(struct lane *lane, const char *by);
 /* A flush with this lane's progress is on disk. */
 void lane_flushed(struct lane *lane);
 

@@ -13,6 +13,11 @@
 #define READ_ARENA_BYTES_MAX ((size_t)64 * 1024 * 1024)
 #define HOOK_ARENA_BYTES_MAX ((size_t)1024 * 1024)
 
+/* For a probe, and how often it is to be of a fan-out: each such leaves a row. */
+#define PROBE_FANOUTS      1
+#define PROBE_RETRIES      4
+#define PROBE_FANOUT_EVERY 16
+
 /* What was read and not taken. */
 static void
 drop_results(struct lane_read *read)
@@ -56,8 +61,8 @@ read_cancelled(struct lane_read *read, struct engine *engine)
 {
     for (size_t i = 0; i < read->fanouts_held_count; i++) {
         bool is_sending;
-        enum err err =
-            fanout_is_sending(engine, read->fanouts_held[i], &is_sending, &read->call.error);
+        enum err err = fanout_is_sending(engine, read->fanouts_held[i], read->rounds_held[i],
+            &is_sending, &read->call.error);
 
         if (err != OK)
             return err;
@@ -101,8 +106,13 @@ read_retry(struct lane_read *read, struct engine *engine, const struct lane_chun
 {
     struct lane_fanout *fanout = &read->retry_fanouts[read->retry_count];
     struct chunk *chunk;
-    enum err err = fanout_get(engine, due->fanout_pk, &read->arena, fanout, &read->call.error);
+    bool is_wanted = true;
+    enum err err = OK;
 
+    if (due->is_manual)
+        err = chunk_is_wanted(engine, due, &is_wanted, &read->call.error);
+    if (err == OK)
+        err = fanout_get(engine, due->fanout_pk, &read->arena, fanout, &read->call.error);
     if (err != OK)
         return err;
     chunk = chunk_new(due->pk, due->base, due->count);
@@ -114,7 +124,12 @@ read_retry(struct lane_read *read, struct engine *engine, const struct lane_chun
     chunk->todo_count = bitmap_count(chunk->todo, chunk->count);
     chunk->attempts = due->attempts;
     chunk->is_retry = true;
+    chunk->is_manual = due->is_manual;
+    chunk->wants_clear = due->is_manual;
     chunk->is_stored = true;
+    /* It is taken up all the same, so that the flush takes out its row. */
+    if (!is_wanted)
+        chunk_drop_manual(chunk);
     return chunk_read_members(chunk, read->lane, fanout, engine, &read->call.error);
 }
 
@@ -143,6 +158,42 @@ read_retries(struct lane_read *read, struct engine *engine)
     return OK;
 }
 
+/* For a probe: rather a chunk that waits already, since what is taken off a fan-out is one chunk
+ * more that waits when the probe fails. But now and then something else, in case it is not the
+ * endpoint that is broken but what it is sent. */
+static enum err
+read_little(struct lane_read *read, struct engine *engine)
+{
+    enum err err = OK;
+
+    if (read->fanouts_wanted > PROBE_FANOUTS)
+        read->fanouts_wanted = PROBE_FANOUTS;
+    if (read->retries_wanted > PROBE_RETRIES)
+        read->retries_wanted = PROBE_RETRIES;
+    if (read->is_fanout_first)
+        err = read_fanouts(read, engine);
+    if (err == OK && read->fanout_count == 0)
+        err = read_retries(read, engine);
+    if (err == OK && read->retry_count == 0 && !read->is_fanout_first)
+        err = read_fanouts(read, engine);
+    return err;
+}
+
+static enum err
+read_news(struct lane_read *read, struct engine *engine)
+{
+    enum err err;
+
+    switch (read->appetite) {
+    case LANE_TAKES_NOTHING: return OK;
+    case LANE_TAKES_LITTLE: return read_little(read, engine);
+    case LANE_TAKES_ALL:
+        err = read_fanouts(read, engine);
+        return err == OK ? read_retries(read, engine) : err;
+    }
+    UNREACHABLE;
+}
+
 static enum err
 lane_read_run(struct store_call *call, struct engine *engine)
 {
@@ -157,13 +208,14 @@ lane_read_run(struct store_call *call, struct engine *engine)
         read->has_hook = err == OK;
         if (err == ERR_NOT_FOUND)
             return OK;
+        /* It was failing before our time, and its lane begins with a probe. */
+        if (err == OK && read->is_first && read->hook.failing.us != 0)
+            read->appetite = LANE_TAKES_LITTLE;
     }
     if (err == OK)
         err = read_cancelled(read, engine);
     if (err == OK)
-        err = read_fanouts(read, engine);
-    if (err == OK)
-        err = read_retries(read, engine);
+        err = read_news(read, engine);
     return err;
 }
 
@@ -171,6 +223,7 @@ static void
 note_fanout(struct lane_read *read, const struct fanout *fanout, size_t *inout_bulks)
 {
     CHECK(read->fanouts_held_count < COUNT_OF(read->fanouts_held));
+    read->rounds_held[read->fanouts_held_count] = fanout->row.round;
     read->fanouts_held[read->fanouts_held_count++] = fanout->row.pk;
     *inout_bulks += fanout_left(fanout) > CHUNK_MEMBERS_FIRST;
     LIST_FOREACH(&fanout->chunks, it)
@@ -240,6 +293,9 @@ lane_read_start(struct lane *lane, bool wants_hook, void (*done)(struct store_ca
     read->now = dispatch_walltime(dispatch);
     read->latest = latest_due(dispatch->options.schedule, read->now);
     read->wants_hook = wants_hook;
+    read->is_first = lane->endpoint == NULL;
+    read->appetite = lane_appetite(lane, dispatch_now(dispatch));
+    read->is_fanout_first = lane->breaker.probes % PROBE_FANOUT_EVERY == PROBE_FANOUT_EVERY - 1;
     arena_init(&read->arena, READ_ARENA_BYTES_MAX);
     arena_init(&read->hook_arena, HOOK_ARENA_BYTES_MAX);
     note_held(lane, read);

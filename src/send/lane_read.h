@@ -9,7 +9,7 @@
 #ifndef SEND_LANE_READ_H
 #define SEND_LANE_READ_H
 
-#include "send/lane.h"
+#include "send/lane_health.h"
 
 struct lane_read {
     struct store_call call; /* first: found again from it */
@@ -19,10 +19,14 @@ struct lane_read {
     struct walltime now;
     struct walltime latest; /* that a chunk can be due if the clock was right */
     bool wants_hook;
+    bool is_first; /* the lane knows nothing of the hook yet */
+    enum lane_appetite appetite;
+    bool is_fanout_first; /* where it is little: rather a fan-out than a chunk that waits */
     size_t fanouts_wanted;
     size_t bulks_wanted; /* of these */
     size_t retries_wanted;
     int64_t fanouts_held[LANE_FANOUTS_MAX + LANE_RETRIES_MAX];
+    int64_t rounds_held[LANE_FANOUTS_MAX + LANE_RETRIES_MAX];
     size_t fanouts_held_count;
     int64_t retries_held[2 * LANE_RETRIES_MAX]; /* and those that this read takes up */
     size_t retries_held_count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The API of mangoes, attendees, webinars and consultations, up and running for a test, with a look
- * into its store. It is 2024-03-15T10:00:00Z until the test moves the clock.
+ * The API without what sends, up and running for a test, with a look into its store. It is
+ * 2024-03-15T10:00:00Z until the test moves the clock.
  */
 #ifndef TEST_SUPPORT_DOMAIN_API_H
 #define TEST_SUPPORT_DOMAIN_API_H
@@ -35,7 +35,7 @@ domain_api_setup(void **state)
 {
     static const uint8_t random[8] = {1, 2, 3};
     static struct domain_api self;
-    static struct route_table all[6];
+    static struct route_table all[10];
     struct service_options options = {.api = &self.api,
         .tables = all,
         .committed = domain_api_committed};
@@ -46,6 +46,10 @@ domain_api_setup(void **state)
     all[3] = api_consultation_routes;
     all[4] = api_bulk_routes;
     all[5] = api_hook_routes;
+    all[6] = api_event_routes;
+    all[7] = api_delivery_routes;
+    all[8] = api_replay_routes;
+    all[9] = api_account_routes;
     options.table_count = COUNT_OF(all);
     memset(&self, 0, sizeof(self));
     domain_api_here = &self;
@@ -158,6 +162,27 @@ count_of(struct domain_api *self, const char *sql)
     if (store_run(self->ts.store, &call.call) != OK)
         fail_msg("%s", call.call.error.text);
     return call.count;
+}
+
+struct sql_call {
+    struct store_call call;
+    const char *sql;
+};
+
+static inline enum err
+sql_run(struct store_call *call, struct engine *engine)
+{
+    return engine_exec(engine, ((struct sql_call *)call)->sql, &call->error);
+}
+
+/* Statements without an answer, for what only sending does. */
+static inline void
+change_store(struct domain_api *self, const char *sql)
+{
+    struct sql_call call = {.call = {.run = sql_run, .writes = true}, .sql = sql};
+
+    if (store_run(self->ts.store, &call.call) != OK)
+        fail_msg("%s", call.call.error.text);
 }
 
 static inline int64_t

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/sending.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/audience.h"
 #include "store/events.h"
@@ -12,6 +14,8 @@
 
 /* Far more than anything here takes. */
 #define TURNS_MAX 20000
+/* The same, for days of probes and retries. */
+#define PASS_TURNS_MAX 1000000
 
 /* --- the network --- */
 
@@ -19,11 +23,15 @@ static enum err
 scripted_endpoint_new(struct http_client *client, const struct url *url, unsigned connections_max,
     struct http_endpoint **ret)
 {
-    struct http_endpoint *endpoint = calloc(1, sizeof(*endpoint));
+    struct http_endpoint *endpoint;
 
     (void)url;
     (void)connections_max;
-    assert_non_null(endpoint);
+    if (((struct network *)client)->is_short)
+        return ERR_NOMEM;
+    endpoint = calloc(1, sizeof(*endpoint));
+    if (endpoint == NULL)
+        return ERR_NOMEM;
     endpoint->client = client;
     *ret = endpoint;
     return OK;
@@ -119,6 +127,16 @@ answer_status(struct world *world, size_t i, int status)
     answer(world, i, &(struct http_result){.status = status});
 }
 
+void
+answer_some(struct world *world, size_t count, int status)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_true(world->network.count > 0);
+        answer_status(world, 0, status);
+        pump(world);
+    }
+}
+
 size_t
 answer_all(struct world *world, int status)
 {
@@ -150,17 +168,33 @@ flush_port(void *arg)
     store_port_flush(arg);
 }
 
-void
-world_start(struct world *world)
+/* What the dispatch stands on; what was made before a failure is left for world_drop. */
+static enum err
+world_prepare(struct world *world, int64_t last_chunk_pk)
+{
+    enum err err = loop_new(0, &world->loop, &world->error);
+
+    if (err == OK)
+        err = budget_set_new(world->account_in_flight_max, &world->budgets);
+    if (err == OK)
+        err = dispatch_set_new(1, last_chunk_pk, &world->set, &world->error);
+    return err;
+}
+
+enum err
+world_try_start(struct world *world, int64_t last_chunk_pk)
 {
     struct dispatch_options options;
+    enum err err;
 
     world->network = (struct network){.base = {&scripted_ops}};
-    assert_int_equal(loop_new(0, &world->loop, &world->error), OK);
+    world->loop = NULL;
+    world->budgets = NULL;
+    world->set = NULL;
+    world->dispatch = NULL;
     store_port_init(&world->port, world->store, flush_port, &world->port);
     store_port_init(&world->own_port, world->store, flush_port, &world->own_port);
-    assert_int_equal(dispatch_set_new(1, perform(world, recover, 0), &world->set, &world->error),
-        OK);
+    err = world_prepare(world, last_chunk_pk);
     options = (struct dispatch_options){
         .set = world->set,
         .loop = world->loop,
@@ -168,16 +202,31 @@ world_start(struct world *world)
         .port = &world->port,
         .client = &world->network.base,
         .zones = world->zones,
+        .ids = &world->ids,
+        .budgets = world->budgets,
         .schedule = &world->schedule,
         .attempt_ms = 30000,
         .in_flight_max = world->in_flight_max,
+        .connections_max = 4096,
+        .disable_after_us = 5 * US_PER_DAY,
+        .seed = 1,
         .user_agent = "test",
     };
-    assert_int_equal(dispatch_new(&options, &world->dispatch, &world->error), OK);
+    if (err == OK)
+        err = dispatch_new(&options, &world->dispatch, &world->error);
+    if (err != OK)
+        world_drop(world);
+    return err;
 }
 
 void
-world_open_at(struct world *world, const char *path, unsigned readers)
+world_start(struct world *world)
+{
+    assert_int_equal(world_try_start(world, perform(world, recover, 0)), OK);
+}
+
+enum err
+world_try_open_at(struct world *world, const char *path, unsigned readers)
 {
     struct store_options options = {
         .path = path,
@@ -185,15 +234,29 @@ world_open_at(struct world *world, const char *path, unsigned readers)
         .queue_max = 64,
         .clock = &clock_system,
     };
+    enum err err;
 
+    id_source_init(&world->ids, (const uint8_t[8]){1});
     world->in_flight_max = 64;
+    world->account_in_flight_max = 1024;
     world->max_in_flight = 16;
     clock_manual_init(&world->clock, (struct walltime){INT64_C(1710496800000000)});
     /* Far ahead of the loop's own clock: its timers stay quiet, and pump looks instead. */
     world->clock.instant_now = instant_add_us(clock_instant(&clock_system), US_PER_DAY);
     world->schedule = schedule_standard(4);
-    assert_int_equal(zones_new(NULL, &world->zones, &world->error), OK);
-    assert_int_equal(store_open(&options, &world->store, &world->error), OK);
+    err = zones_new(NULL, &world->zones, &world->error);
+    if (err != OK)
+        return err;
+    err = store_open(&options, &world->store, &world->error);
+    if (err != OK)
+        zones_free(TAKE(world->zones));
+    return err;
+}
+
+void
+world_open_at(struct world *world, const char *path, unsigned readers)
+{
+    assert_int_equal(world_try_open_at(world, path, readers), OK);
     world_start(world);
 }
 
@@ -222,6 +285,7 @@ world_drop(struct world *world)
 {
     dispatch_free(world->dispatch);
     dispatch_set_free(world->set);
+    budget_set_free(world->budgets);
     loop_free(world->loop);
 }
 
@@ -230,8 +294,9 @@ world_halt(struct world *world)
 {
     bool is_stopped = false;
 
-    assert_int_equal(world->network.count, 0);
     dispatch_stop(world->dispatch, INSTANT_NEVER, on_stopped, &is_stopped);
+    while (world->network.count > 0)
+        answer_status(world, 0, 200);
     for (int i = 0; i < TURNS_MAX && !is_stopped; i++)
         pump_once(world);
     assert_true(is_stopped);
@@ -295,10 +360,79 @@ advance(struct world *world, int64_t us)
     pump(world);
 }
 
+void
+await_start(struct world *world)
+{
+    for (int i = 0; i < 3600 && world->network.count == 0; i++)
+        advance(world, US_PER_S);
+    assert_true(world->network.count > 0);
+}
+
+static void
+answer_as(struct world *world, const struct pass *how)
+{
+    while (world->network.count > 0) {
+        const struct http_exchange *exchange = world->network.under_way[0];
+        int status = how->status_of != NULL ? how->status_of(exchange, how->arg) : how->status;
+
+        answer_status(world, 0, status);
+        pump(world);
+    }
+}
+
+void
+pass(struct world *world, const struct pass *how)
+{
+    struct instant end = instant_add_us(world->clock.instant_now, how->us);
+    struct instant next;
+
+    for (int turns = 0; world->clock.instant_now.us < end.us; turns++) {
+        assert_true(turns < PASS_TURNS_MAX);
+        answer_as(world, how);
+        pump(world);
+        if (world->network.count > 0)
+            continue;
+        next = dispatch_tick(world->dispatch, world->clock.instant_now);
+        if (next.us > world->clock.instant_now.us)
+            clock_manual_advance(&world->clock,
+                instant_earlier(next, end).us - world->clock.instant_now.us);
+    }
+    pump(world);
+}
+
 struct lane *
 lane_of(struct world *world, int64_t hook)
 {
     return map_find(&world->dispatch->lanes, (uint64_t)hook);
+}
+
+/* --- what is logged --- */
+
+void
+log_catch(struct world *world)
+{
+    int fd =
+        open(scratch_path(&world->scratch, "log"), O_CREAT | O_RDWR | O_TRUNC | O_APPEND, 0600);
+
+    world->caught_fd = dup(STDERR_FILENO);
+    assert_true(fd >= 0 && world->caught_fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    (void)close(fd);
+}
+
+size_t
+log_count(struct world *world, const char *text)
+{
+    FILE *file = fopen(scratch_path(&world->scratch, "log"), "r");
+    char line[4096];
+    size_t count = 0;
+
+    (void)dup2(world->caught_fd, STDERR_FILENO);
+    (void)close(world->caught_fd);
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL)
+        count += strstr(line, text) != NULL;
+    (void)fclose(file);
+    return count;
 }
 
 /* --- transactions --- */
@@ -336,7 +470,9 @@ make_hook(struct act *act, struct engine *engine)
     hook.account_pk = 1;
     hook.id = numbered(act->n);
     hook.url = STR("https://example.com/hook");
-    hook.event = STR(EVENT_WEBINAR_CREATED_SINGLE);
+    hook.event = str_from(act->world->event);
+    if (hook.event.ptr == NULL)
+        hook.event = STR(EVENT_WEBINAR_CREATED_SINGLE);
     hook.secret = STR("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
     hook.max_in_flight = act->world->max_in_flight;
     hook.rate_limit = act->world->rate_limit;
@@ -386,6 +522,7 @@ tell(struct act *act, struct engine *engine)
     const struct event_draft draft = {
         .id = numbered(500000 + world->next_id++),
         .account_pk = 1,
+        .type = STR(EVENT_WEBINAR_CREATED_SINGLE),
         .reason = EVENT_UPDATED,
         .webinar_pk = act->n,
         .webinar_id = numbered(act->n),
@@ -412,7 +549,7 @@ enum err
 count_chunks(struct act *act, struct engine *engine)
 {
     return engine_get_int(engine, &act->pk, &act->call.error,
-        "SELECT count(*) FROM chunk WHERE chunk_pk > ?1", v_int(0));
+        "SELECT count(*) FROM chunk WHERE hook_pk > ?1", v_int(0));
 }
 
 enum err
@@ -452,6 +589,7 @@ recover(struct act *act, struct engine *engine)
 struct statement {
     struct store_call call;
     const char *sql;
+    int64_t number;
 };
 
 static enum err
@@ -460,6 +598,24 @@ statement_run(struct store_call *call, struct engine *engine)
     struct statement *statement = CONTAINER_OF(call, struct statement, call);
 
     return engine_exec(engine, statement->sql, &call->error);
+}
+
+static enum err
+number_run(struct store_call *call, struct engine *engine)
+{
+    struct statement *statement = CONTAINER_OF(call, struct statement, call);
+
+    return engine_get_int_values(engine, statement->sql, NULL, 0, &statement->number, &call->error);
+}
+
+int64_t
+number(struct world *world, const char *sql)
+{
+    struct statement statement = {.call = {.run = number_run, .writes = true}, .sql = sql};
+
+    if (store_run(world->store, &statement.call) != OK)
+        fail_msg("%s", statement.call.error.text);
+    return statement.number;
 }
 
 void
@@ -476,6 +632,23 @@ tell_hook(struct world *world, int64_t hook, int64_t webinar)
 {
     int64_t sequence = perform(world, tell, webinar);
 
+    dispatch_wake(world->set, &hook, 1);
+    pump(world);
+    return sequence;
+}
+
+int64_t
+tell_only(struct world *world, int64_t hook, int64_t webinar)
+{
+    int64_t sequence;
+
+    execute(world, "CREATE TEMP TABLE awake AS SELECT hook_pk FROM hook WHERE status = 'enabled'");
+    execute(world, "UPDATE hook SET status = 'disabled'");
+    perform(world, enable, hook);
+    sequence = perform(world, tell, webinar);
+    execute(world,
+        "UPDATE hook SET status = 'enabled' WHERE hook_pk IN (SELECT hook_pk FROM awake)");
+    execute(world, "DROP TABLE awake");
     dispatch_wake(world->set, &hook, 1);
     pump(world);
     return sequence;

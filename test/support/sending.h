@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "domain/schedule.h"
+#include "send/budget.h"
 #include "send/dispatch_inside.h"
 #include "support/scratch.h"
 #include "support/test.h"
@@ -22,6 +23,7 @@ struct network {
     size_t count;
     size_t most;
     size_t started;
+    bool is_short; /* of memory for another endpoint */
 };
 
 struct world {
@@ -34,17 +36,23 @@ struct world {
     struct loop *loop;
     struct schedule schedule;
     struct network network;
+    struct id_source ids;
+    struct budget_set *budgets;
     struct dispatch_set *set;
     struct dispatch *dispatch;
     struct error error;
     int64_t group;
     int64_t next_id;
     unsigned in_flight_max;
+    unsigned account_in_flight_max;
 
     /* Of the hooks that are made, and of the events that are told. */
     double rate_limit;
     int64_t max_in_flight;
-    int64_t told; /* the first members of the group; 0: all */
+    const char *event; /* NULL: a webinar's */
+    int64_t told;      /* the first members of the group; 0: all */
+
+    int caught_fd; /* standard error, while what is logged is caught */
 };
 
 /* With two readers, or as many as are said; the store's queue is short. */
@@ -52,10 +60,14 @@ void world_open(struct world *world);
 void world_open_with(struct world *world, unsigned readers);
 /* In the database that lies there; scratch is left alone. */
 void world_open_at(struct world *world, const char *path, unsigned readers);
+/* The first half of it, without the dispatch; and world_start. What fails leaves nothing behind. */
+enum err world_try_open_at(struct world *world, const char *path, unsigned readers);
+enum err world_try_start(struct world *world, int64_t last_chunk_pk);
 void world_close(struct world *world);
 /* A dispatch and its loop, anew over the same store. */
 void world_start(struct world *world);
-/* Stop it cleanly and free it; nothing is under way. It fails where that takes no end. */
+/* Stop it cleanly and free it; what is under way is answered with 200. It fails where that takes no
+ * end. */
 void world_halt(struct world *world);
 /* Free what world_start made, where the test has stopped it by itself. */
 void world_drop(struct world *world);
@@ -66,6 +78,20 @@ void look(struct world *world, int times);
 void pump_once(struct world *world);
 void pump(struct world *world);
 void advance(struct world *world, int64_t us); /* and pump */
+
+/* Until something is under way; it fails where that takes more than an hour. */
+void await_start(struct world *world);
+
+/* Let so much time pass, from one moment at which something is due to the next; all that starts is
+ * answered at once, with what status_of says, or the status where that is NULL. */
+struct pass {
+    int64_t us;
+    int status;
+    int (*status_of)(const struct http_exchange *exchange, void *arg);
+    void *arg;
+};
+
+void pass(struct world *world, const struct pass *how);
 
 /* A transaction of the test's own; what it sets pk to is returned. */
 struct act {
@@ -89,11 +115,18 @@ enum err enable(struct act *act, struct engine *engine);          /* hook n */
 enum err disable(struct act *act, struct engine *engine);
 enum err is_disabled(struct act *act, struct engine *engine);
 enum err recover(struct act *act, struct engine *engine);
-/* SQL without parameters. */
+/* SQL without parameters; the second answers with one number. */
 void execute(struct world *world, const char *sql);
+int64_t number(struct world *world, const char *sql);
+
+/* Keep what is logged from now on; stop, and say how many of its lines have the text. */
+void log_catch(struct world *world);
+size_t log_count(struct world *world, const char *text);
 
 /* An event is told, and the lane hears of it; returns its sequence. */
 int64_t tell_hook(struct world *world, int64_t hook, int64_t webinar);
+/* The same, of an event that no other hook hears of. */
+int64_t tell_only(struct world *world, int64_t hook, int64_t webinar);
 /* The lane hears that its hook was changed; pumped until it has, and no further. */
 void tell_change(struct world *world, int64_t hook);
 struct lane *lane_of(struct world *world, int64_t hook); /* NULL: there is none */
@@ -102,6 +135,8 @@ struct str field_of(const struct http_exchange *exchange, const char *name);
 int64_t number_of(const struct http_exchange *exchange, const char *name);
 void answer(struct world *world, size_t i, const struct http_result *result);
 void answer_status(struct world *world, size_t i, int status);
+/* Answer so many, one after the other; there are as many. */
+void answer_some(struct world *world, size_t count, int status);
 /* Answer everything, and what follows from it; returns how many. */
 size_t answer_all(struct world *world, int status);
 
