@@ -17,6 +17,7 @@
 
 struct dispatch_set; /* send/dispatch.h */
 struct store;
+struct stream_hub; /* api/stream.h */
 struct trial_limit;
 
 /* Built by cli/wire, outlives every call; read-only while the loops run. */
@@ -31,7 +32,10 @@ struct api {
     struct resolver **resolvers;  /* one per loop, by call->loop_index */
     struct http_client **clients; /* the same, for testing a hook */
     struct trial_limit *trials;   /* api/hook_trial.h */
+    struct stream_hub **streams;  /* one per loop */
+    double account_rate;          /* of an account that names no rate limit; 0: none */
     const char *user_agent;
+    int64_t retain_events_us; /* how far back a hook can be recovered; 0: no bound */
 };
 
 extern const struct route_table api_hook_routes;
@@ -42,5 +46,13 @@ extern const struct route_table api_consultation_routes;
 extern const struct route_table api_bulk_routes;
 extern const struct route_table api_event_routes;
 extern const struct route_table api_delivery_routes;
+extern const struct route_table api_replay_routes;
+extern const struct route_table api_account_routes;
+extern const struct route_table api_stream_routes;
+extern const struct route_table api_openapi_routes;
+
+/* All of them and the process's own pages, in the order in which they are looked through. */
+extern const struct route_table *const api_tables[];
+extern const size_t api_table_count;
 
 #endif

@@ -154,8 +154,6 @@ list_attendees(struct call *call, struct engine *engine)
 {
     struct attendee_query query = {.email = call_query(call, STR("email"))};
 
-    call_query_time(call, STR("after"), &query.after);
-    call_query_time(call, STR("before"), &query.before);
     if (query.email.ptr != NULL) {
         const char *wrong = email_is_wrong(query.email);
 
@@ -165,13 +163,34 @@ list_attendees(struct call *call, struct engine *engine)
     return answer_attendees(call, engine, &query);
 }
 
+/* Its mangoes are part of it: another list is a change, for which a newer ETag stands. */
+static enum err
+save_attendee(struct call *call, struct engine *engine, const struct attendee *old,
+    bool has_other_mangoes, struct attendee *inout)
+{
+    if (attendee_is_same(inout, old) && !has_other_mangoes)
+        return OK;
+    inout->updated = call_later(call, old->updated);
+    return attendee_update(engine, inout, &call->store_call.error);
+}
+
+static bool
+has_same_mangoes(const struct mango_list *a, const struct mango_list *b)
+{
+    bool is_same = a->count == b->count;
+
+    for (size_t i = 0; is_same && i < a->count; i++)
+        is_same = is_in_list(b, a->list[i].pk);
+    return is_same;
+}
+
 static enum err
 change_attendee(struct call *call, struct engine *engine)
 {
     struct attendee old;
     struct attendee attendee;
     struct attendee_wish wish;
-    struct mango_list old_mangoes;
+    struct mango_list old_mangoes = {0};
     struct mango_list mangoes = {0};
     struct announcement_list announced = {0};
     enum err err = path_attendee(call, engine, 0, &old);
@@ -182,15 +201,14 @@ change_attendee(struct call *call, struct engine *engine)
         return err;
     attendee = old;
     err = read_body(call, engine, true, &attendee, &wish, &mangoes);
-    if (err == OK && !attendee_is_same(&attendee, &old)) {
-        attendee.updated = call_later(call, old.updated);
-        err = attendee_update(engine, &attendee, &call->store_call.error);
-    }
-    if (err == OK && wish.mangoes.is_given) {
+    if (err == OK && wish.mangoes.is_given)
         err = mango_list_of_attendee(engine, attendee.pk, &call->arena, &old_mangoes,
             &call->store_call.error);
-        if (err == OK)
-            err = leave_mangoes(call, engine, &attendee, &old_mangoes, &mangoes);
+    if (err == OK)
+        err =
+            save_attendee(call, engine, &old, !has_same_mangoes(&mangoes, &old_mangoes), &attendee);
+    if (err == OK && wish.mangoes.is_given) {
+        err = leave_mangoes(call, engine, &attendee, &old_mangoes, &mangoes);
         if (err == OK)
             err = join_mangoes(call, engine, &attendee, &mangoes, wish.notify, &announced);
     }

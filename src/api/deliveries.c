@@ -6,11 +6,9 @@
 
 #include <string.h>
 
-#include "api/api.h"
+#include "api/objects.h"
 #include "domain/payload.h"
-#include "http/call.h"
 #include "net/http_client.h"
-#include "store/attendees.h"
 #include "store/hooks.h"
 
 /* A cursor is a fan-out and a position in it; audiences stay far below 2^31. */
@@ -67,7 +65,7 @@ read_status(struct call *call, struct delivery_query *query)
 
     if (text.ptr == NULL)
         return;
-    for (int i = DELIVERY_PENDING; i <= DELIVERY_CANCELLED; i++) {
+    for (int i = DELIVERY_PENDING; i <= DELIVERY_EXPIRED; i++) {
         if (str_equals(text, str_from(delivery_status_name((enum delivery_status)i)))) {
             query->has_status = true;
             query->status = (enum delivery_status)i;
@@ -75,7 +73,8 @@ read_status(struct call *call, struct delivery_query *query)
         }
     }
     fault_add(&call->faults, query_pointer(&call->arena, STR("status")),
-        "one of pending, waiting, delivered, dead, skipped, superseded, cancelled");
+        "must be one of pending, waiting, delivered, dead, skipped, superseded, cancelled, "
+        "expired");
 }
 
 /* ?email= names an attendee of the account; nobody by that address: nothing is found. */
@@ -192,8 +191,29 @@ write_attempts(struct arena *arena, struct json_writer *writer, const struct del
     json_array_close(writer);
 }
 
+static enum err
+render_body(struct call *call, struct json_writer *writer, const struct lane_member *member,
+    enum phone_format phone_format, struct str snapshot)
+{
+    const struct payload_attendee attendee = {
+        .name = member->name,
+        .email = member->email,
+        .phone = member->phone,
+        .has_offset = member->has_offset,
+        .offset_minutes = member->offset_minutes,
+    };
+    CLEANUP(buf_done) struct buf body;
+
+    buf_init(&body, CALL_ANSWER_BYTES_MAX);
+    payload_render(&body, &attendee, phone_format, snapshot);
+    json_raw(writer, buf_str(&body));
+    if (buf_is_full(&body))
+        return error_set(&call->store_call.error, ERR_NOMEM, "out of memory for a body");
+    return OK;
+}
+
 /* The body as it would be sent now, from the event's snapshot and the attendee's present row; null
- * for somebody who would be passed over. */
+ * for somebody who would be passed over, and where the hook was deleted. */
 static enum err
 write_body(struct call *call, struct engine *engine, struct json_writer *writer,
     const struct delivery_found *found)
@@ -201,7 +221,6 @@ write_body(struct call *call, struct engine *engine, struct json_writer *writer,
     struct lane_member member;
     uint8_t todo = 1;
     struct hook hook;
-    struct buf body;
     const struct chunk_members_args args = {
         .fanout = &found->fanout,
         .hook_pk = found->hook_pk,
@@ -216,27 +235,32 @@ write_body(struct call *call, struct engine *engine, struct json_writer *writer,
 
     if (err == OK)
         err = hook_get_pk(engine, found->hook_pk, &call->arena, &hook, &call->store_call.error);
-    if (err != OK)
+    if (err != OK && err != ERR_NOT_FOUND)
         return err;
     json_name(writer, STR("body"));
-    if (member.fate != MEMBER_DUE) {
+    if (err == OK && member.fate == MEMBER_DUE && !member.is_nobody)
+        return render_body(call, writer, &member, hook.phone_format, found->fanout.snapshot);
+    if (err == OK && member.is_nobody)
+        json_raw(writer, found->fanout.snapshot);
+    else
         json_null(writer);
-        return OK;
-    }
-    buf_init(&body, CALL_ANSWER_BYTES_MAX);
-    payload_render(&body,
-        &(struct payload_attendee){
-            .name = member.name,
-            .email = member.email,
-            .phone = member.phone,
-            .has_offset = member.has_offset,
-            .offset_minutes = member.offset_minutes,
-        },
-        hook.phone_format, found->fanout.snapshot);
-    json_raw(writer, buf_str(&body));
-    if (buf_is_full(&body))
-        err = error_set(&call->store_call.error, ERR_NOMEM, "out of memory for a body");
-    buf_done(&body);
+    return OK;
+}
+
+enum err
+answer_delivery(struct call *call, struct engine *engine, int status,
+    const struct delivery_found *found)
+{
+    struct json_writer writer = call_answer(call, status);
+    enum err err;
+
+    json_object_open(&writer);
+    write_delivery_fields(&writer, &found->delivery);
+    write_attempts(&call->arena, &writer, found);
+    err = write_body(call, engine, &writer, found);
+    json_object_close(&writer);
+    if (err == OK)
+        call_etag_answer(call);
     return err;
 }
 
@@ -244,22 +268,11 @@ static enum err
 get_delivery(struct call *call, struct engine *engine)
 {
     struct delivery_found found;
-    struct json_writer writer;
-    struct delivery_id id;
-    enum err err;
+    enum err err = path_delivery(call, engine, &found);
 
-    if (delivery_id_parse(call->params[0], &id) != OK)
-        return error_set(&call->store_call.error, ERR_NOT_FOUND, "there is no such delivery");
-    err =
-        delivery_get(engine, call->account_pk, &id, &call->arena, &found, &call->store_call.error);
     if (err != OK)
         return err;
-    writer = call_answer(call, 200);
-    json_object_open(&writer);
-    write_delivery_fields(&writer, &found.delivery);
-    write_attempts(&call->arena, &writer, &found);
-    err = write_body(call, engine, &writer, &found);
-    json_object_close(&writer);
+    err = answer_delivery(call, engine, 200, &found);
     audience_done(&found.fanout.audience);
     return err;
 }

@@ -4,10 +4,8 @@
  */
 #include "store/events.h"
 
-#include "api/api.h"
-#include "http/call.h"
-
-#define PAGE_ROWS_MAX 250
+#include "api/objects.h"
+#include "domain/event_type.h"
 
 /* Per second since the start; what is left takes as long as it did so far. */
 static void
@@ -33,11 +31,10 @@ write_pace(struct json_writer *writer, const struct fanout_progress *progress, s
         json_field_str(writer, STR("secondsLeft"), (struct str){NULL, 0});
 }
 
-static void
-write_progress(struct json_writer *writer, const struct fanout_progress *progress,
+void
+write_progress_fields(struct json_writer *writer, const struct fanout_progress *progress,
     struct walltime now)
 {
-    json_object_open(writer);
     json_field_id(writer, STR("hook"), progress->hook_id);
     json_field_str(writer, STR("status"), progress->status);
     json_field_int(writer, STR("total"), progress->total);
@@ -49,7 +46,6 @@ write_progress(struct json_writer *writer, const struct fanout_progress *progres
     write_pace(writer, progress, now);
     json_field_time(writer, STR("startedAt"), progress->started);
     json_field_time(writer, STR("finishedAt"), progress->finished);
-    json_object_close(writer);
 }
 
 static enum err
@@ -65,15 +61,20 @@ write_event(struct call *call, struct engine *engine, struct json_writer *writer
         return err;
     json_object_open(writer);
     json_field_id(writer, STR("id"), event->id);
-    json_field_str(writer, STR("type"), STR(EVENT_WEBINAR_CREATED_SINGLE));
+    json_field_str(writer, STR("type"), event->type);
     json_field_str(writer, STR("reason"), str_from(event_reason_name(event->reason)));
     json_field_id(writer, STR("webinar"), event->webinar_id);
+    if (event_type_find(event->type)->is_notice)
+        json_field_id(writer, STR("about"), event->about);
     json_field_int(writer, STR("sequence"), event->sequence);
     json_field_time(writer, STR("createdAt"), event->created);
     json_name(writer, STR("hooks"));
     json_array_open(writer);
-    for (size_t i = 0; i < count; i++)
-        write_progress(writer, &progress[i], call->now);
+    for (size_t i = 0; i < count; i++) {
+        json_object_open(writer);
+        write_progress_fields(writer, &progress[i], call->now);
+        json_object_close(writer);
+    }
     json_array_close(writer);
     json_object_close(writer);
     return OK;
@@ -82,7 +83,7 @@ write_event(struct call *call, struct engine *engine, struct json_writer *writer
 static enum err
 list_events(struct call *call, struct engine *engine)
 {
-    struct event_row events[PAGE_ROWS_MAX + 1];
+    struct event_row *events;
     struct json_writer writer;
     struct event_query query = {.account_pk = call->account_pk};
     struct page page;
@@ -91,10 +92,18 @@ list_events(struct call *call, struct engine *engine)
     enum err err;
 
     call_query_id(call, STR("webinar"), &query.webinar);
+    call_query_time(call, STR("after"), &query.after);
+    call_query_time(call, STR("before"), &query.until);
+    query.type = call_query(call, STR("type"));
+    if (query.type.ptr != NULL && event_type_find(query.type) == NULL)
+        fault_add(&call->faults, STR("?type"), "is not an event that there is");
     if (call_page(call, &page) != OK || call->faults.count > 0)
         return call_refuse(call);
     query.before = page.before_pk;
     query.max = (size_t)page.limit + 1;
+    events = arena_alloc_array(&call->arena, query.max, sizeof(*events));
+    if (events == NULL)
+        return error_set(&call->store_call.error, ERR_NOMEM, "out of memory for a list");
     err = events_list(engine, &query, events, &count, &call->store_call.error);
     if (err != OK)
         return err;
@@ -112,19 +121,20 @@ get_event(struct call *call, struct engine *engine)
 {
     struct json_writer writer;
     struct event_row event;
-    struct id id;
-    enum err err = call_id(call, 0, &id);
+    enum err err = path_event(call, engine, &event);
 
-    if (err == OK)
-        err = event_get(engine, call->account_pk, id, &event, &call->store_call.error);
     if (err != OK)
         return err;
     writer = call_answer(call, 200);
-    return write_event(call, engine, &writer, &event);
+    err = write_event(call, engine, &writer, &event);
+    if (err == OK)
+        call_etag_answer(call);
+    return err;
 }
 
 static const struct route routes[] = {
-    {"GET", "/api/v1/events", SCOPE_READ, .query = "webinar limit cursor", .perform = list_events},
+    {"GET", "/api/v1/events", SCOPE_READ, .query = "webinar type after before limit cursor",
+        .perform = list_events},
     {"GET", "/api/v1/events/{id}", SCOPE_READ, .perform = get_event},
 };
 

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "base/check.h"
 #include "http/service.h"
+#include "os/log.h"
 
 #define HTTP_REFUSED                                                                               \
     "must be https: http is taken only if the server was started with --allow-http-hooks, or for " \
@@ -19,32 +20,46 @@ is_opened(const struct address_guard *guard, const struct address *address)
     return guard->allow_all;
 }
 
-static struct str
-denied_text(const struct url *url, const struct address *address, const char *why,
-    struct arena *arena)
+static void
+bare_format(const struct address *address, char ret[ADDRESS_TEXT_BYTES])
 {
     struct address bare = *address;
-    bool is_literal = url->is_host_ipv4 || url->is_host_ipv6;
-    char text[ADDRESS_TEXT_BYTES];
 
     address_set_port(&bare, 0);
-    address_format(&bare, text);
+    address_format(&bare, ret);
+}
+
+/* Where a name leads is not told: who asks may be a stranger to the network that we look it up in,
+ * and would read its names one by one (doc/decisions/0009-addresses.md). */
+static struct str
+denied_text(const struct url *url, const struct hook_url_denied *denied, struct arena *arena)
+{
+    char text[ADDRESS_TEXT_BYTES];
+
+    if (!url->is_host_ipv4 && !url->is_host_ipv6)
+        return arena_printf(arena,
+            "leads to an address that is not called (%s): the server must be started with "
+            "--allow-hook-cidr and that address, which its log names, or with "
+            "--allow-private-hooks",
+            denied->why);
+    bare_format(denied->address, text);
     return arena_printf(arena,
-        "%s %s, which is not called (%s): the server must be started with --allow-hook-cidr %s, or "
-        "with --allow-private-hooks",
-        is_literal ? "is at" : "leads to", text, why, text);
+        "is at %s, which is not called (%s): the server must be started with --allow-hook-cidr %s, "
+        "or with --allow-private-hooks",
+        text, denied->why, text);
 }
 
 /* As each connection does: one address that may not be called refuses the whole name. */
 struct str
 hook_url_judge(const struct url *url, const struct resolved *resolved,
-    const struct address_guard *guard, bool allow_http, struct arena *arena)
+    const struct hook_url_rules *rules, struct arena *arena, struct hook_url_denied *ret_denied)
 {
-    const struct address *denied = NULL;
-    const char *why = NULL;
+    const struct address_guard *guard = rules->guard;
+    struct hook_url_denied denied = {NULL, NULL};
     size_t opened = 0;
     size_t open_to_all = 0;
 
+    *ret_denied = denied;
     if (resolved->err == ERR_NOT_FOUND)
         return arena_printf(arena, "does not lead anywhere: there is no host %.*s; check its name",
             STR_FMT(url->host));
@@ -53,16 +68,15 @@ hook_url_judge(const struct url *url, const struct resolved *resolved,
         const struct address *address = &resolved->addresses[i];
         const char *reason = address_denied(guard, address);
 
-        if (reason != NULL && denied == NULL) {
-            denied = address;
-            why = reason;
-        }
+        if (reason != NULL && denied.address == NULL)
+            denied = (struct hook_url_denied){address, reason};
         opened += reason == NULL && is_opened(guard, address);
         open_to_all += reason == NULL && !is_opened(guard, address);
     }
-    if (denied != NULL)
-        return denied_text(url, denied, why, arena);
-    if (!url->is_tls && !allow_http && !guard->allow_all && (opened == 0 || open_to_all > 0))
+    *ret_denied = denied;
+    if (denied.address != NULL)
+        return denied_text(url, &denied, arena);
+    if (!url->is_tls && !rules->allow_http && !guard->allow_all && (opened == 0 || open_to_all > 0))
         return STR(HTTP_REFUSED);
     return (struct str){NULL, 0};
 }
@@ -72,9 +86,17 @@ on_resolved(const struct resolved *resolved, void *arg)
 {
     struct call *call = arg;
     struct hook_url *hook_url = call->prepared;
+    const struct hook_url_rules rules = {call->api->guard, call->api->allow_http_hooks};
+    struct hook_url_denied denied;
+    char text[ADDRESS_TEXT_BYTES];
 
-    hook_url->refusal = hook_url_judge(&hook_url->url, resolved, call->api->guard,
-        call->api->allow_http_hooks, &call->arena);
+    hook_url->refusal = hook_url_judge(&hook_url->url, resolved, &rules, &call->arena, &denied);
+    if (denied.address != NULL) {
+        bare_format(denied.address, text);
+        log_info("hook.refused", log_str("request", call->request_id),
+            log_str("host", hook_url->url.host), log_text("address", text),
+            log_text("reason", denied.why));
+    }
     call_prepared(call);
 }
 

@@ -24,8 +24,20 @@ struct hook_url {
 /* A route's prepare. */
 void hook_url_prepare(struct call *call);
 
-/* The verdict over a parsed URL's addresses, in the arena; absent when it may be called. Pure. */
+struct hook_url_rules {
+    const struct address_guard *guard;
+    bool allow_http;
+};
+
+/* The address that refuses a URL, and of which kind it is. */
+struct hook_url_denied {
+    const struct address *address; /* NULL: none does */
+    const char *why;
+};
+
+/* The verdict over a parsed URL's addresses, in the arena, for whoever asks; absent when it may be
+ * called. What only the operator is to know is in *ret_denied, which is always set. Pure. */
 struct str hook_url_judge(const struct url *url, const struct resolved *resolved,
-    const struct address_guard *guard, bool allow_http, struct arena *arena);
+    const struct hook_url_rules *rules, struct arena *arena, struct hook_url_denied *ret_denied);
 
 #endif

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/hook_trial.h"
 #include "api/hook_url.h"
+#include "api/objects.h"
 #include "base/check.h"
 #include "domain/event_type.h"
 #include "domain/signature.h"
@@ -22,18 +23,27 @@
 
 /* --- what a hook looks like --- */
 
-static void
-write_rate(struct json_writer *writer, double rate)
+void
+write_rate(struct json_writer *writer, struct str name, double rate)
 {
     char text[32];
 
-    json_name(writer, STR("rateLimit"));
+    json_name(writer, name);
     if (rate <= 0) {
         json_null(writer);
         return;
     }
     (void)snprintf(text, sizeof(text), "%.15g", rate);
     json_raw(writer, str_from(text));
+}
+
+/* What it has set and what its 429s have taught: the smaller. */
+static double
+effective_rate(const struct hook *hook)
+{
+    if (hook->rate_limit <= 0 || hook->learned_rate <= 0)
+        return hook->rate_limit > 0 ? hook->rate_limit : hook->learned_rate;
+    return hook->rate_limit < hook->learned_rate ? hook->rate_limit : hook->learned_rate;
 }
 
 static void
@@ -87,11 +97,13 @@ write_hook(struct json_writer *writer, const struct hook *hook, struct walltime 
     write_headers(writer, hook);
     json_field_str(writer, STR("phoneFormat"), str_from(phone_format_name(hook->phone_format)));
     json_field_str(writer, STR("signature"), str_from(hook_signature_name(hook->signature)));
-    write_rate(writer, hook->rate_limit);
+    write_rate(writer, STR("rateLimit"), hook->rate_limit);
+    write_rate(writer, STR("effectiveRate"), effective_rate(hook));
     json_field_int(writer, STR("maxInFlight"), hook->max_in_flight);
     json_field_str(writer, STR("status"), str_from(hook_status_name(hook->status)));
     if (hook->status == HOOK_DISABLED)
         json_field_str(writer, STR("disabledBy"), hook->disabled_by);
+    json_field_time(writer, STR("failingSince"), hook->failing);
     if (shows_secret)
         json_field_str(writer, STR("secret"), hook->secret);
     else
@@ -190,21 +202,11 @@ refuse_same(struct call *call, struct engine *engine, const struct hook *hook)
         "there is a hook with this hookUrl, event and filters already: %s; change that one", text);
 }
 
-static enum err
-get_hook(struct call *call, struct engine *engine, struct hook *ret)
-{
-    struct id id;
-
-    if (call_id(call, 0, &id) != OK)
-        return call_problem(call, 404, "there is no such hook");
-    return hook_get(engine, call->account_pk, id, &call->arena, ret, &call->store_call.error);
-}
-
 /* For a change: also see that it is what the caller thinks it is. */
 static enum err
 get_hook_to_change(struct call *call, struct engine *engine, struct hook *ret)
 {
-    enum err err = get_hook(call, engine, ret);
+    enum err err = path_hook(call, engine, &call->arena, ret);
 
     return err == OK ? call_if_match(call, ret->updated) : err;
 }
@@ -249,7 +251,7 @@ static enum err
 show_hook(struct call *call, struct engine *engine)
 {
     struct hook hook = {0};
-    enum err err = get_hook(call, engine, &hook);
+    enum err err = path_hook(call, engine, &call->arena, &hook);
 
     if (err == OK)
         answer_hook(call, 200, &hook, false);
@@ -336,21 +338,43 @@ delete_hook(struct call *call, struct engine *engine)
     return OK;
 }
 
+static enum err
+move_hook(struct call *call, struct engine *engine, enum hook_status status, struct hook *hook)
+{
+    hook_move(hook, status);
+    hook->disabled_by = status == HOOK_DISABLED ? STR("owner") : (struct str){NULL, 0};
+    return save_hook(call, engine, hook);
+}
+
+/* Whoever has mended the endpoint need not wait until it is probed again. */
+static enum err
+forgive_hook(struct call *call, struct engine *engine, const struct hook *hook)
+{
+    enum err err = hook_forgive(engine, hook->pk, &call->store_call.error);
+
+    if (err == OK)
+        call_changed(call, hook->pk);
+    return err;
+}
+
 /* Asking for what is so already changes nothing and is no mistake. */
 static enum err
 set_status(struct call *call, struct engine *engine, enum hook_status status)
 {
     struct hook hook = {0};
     enum err err = get_hook_to_change(call, engine, &hook);
+    bool is_failing = hook.failing.us != 0 || hook.first_failure.us != 0;
 
-    if (err == OK && hook.status != status) {
-        hook_move(&hook, status);
-        hook.disabled_by = status == HOOK_DISABLED ? STR("owner") : (struct str){NULL, 0};
-        err = save_hook(call, engine, &hook);
-    }
-    if (err == OK)
-        answer_hook(call, 200, &hook, false);
-    return err;
+    if (err == OK && hook.status != status)
+        err = move_hook(call, engine, status, &hook);
+    else if (err == OK && status == HOOK_ENABLED && is_failing)
+        err = forgive_hook(call, engine, &hook);
+    if (err != OK)
+        return err;
+    if (status == HOOK_ENABLED)
+        hook.failing = (struct walltime){0};
+    answer_hook(call, 200, &hook, false);
+    return OK;
 }
 
 static enum err

@@ -91,8 +91,9 @@ a_hook_is_made_and_its_secret_is_shown_once(void **state)
                                 "\"event\":\"webinar.created.single\","
                                 "\"webinar\":\"634fc35ddaf58580e2418c40\",\"mango\":null,"
                                 "\"description\":\"\",\"headers\":{},\"phoneFormat\":\"number\","
-                                "\"signature\":\"v1\",\"rateLimit\":null,\"maxInFlight\":16,"
-                                "\"status\":\"enabled\",\"secret\":\"whsec_"));
+                                "\"signature\":\"v1\",\"rateLimit\":null,\"effectiveRate\":null,"
+                                "\"maxInFlight\":16,\"status\":\"enabled\","
+                                "\"failingSince\":null,\"secret\":\"whsec_"));
     assert_true(test_has(&f.ts, "\"createdAt\":\"2024-03-15T10:00:00.000Z\","
                                 "\"updatedAt\":\"2024-03-15T10:00:00.000Z\"}"));
     assert_true(test_has(&f.ts, "\r\nETag: \""));
@@ -120,7 +121,7 @@ what_is_given_is_kept_and_secrets_are_not_shown(void **state)
         test_has(&f.ts, "\"secret\":\"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\""));
     assert_true(test_has(&f.ts, "\"hookUrl\":\"http://127.0.0.1:9/h\""));
     assert_true(test_has(&f.ts, "\"headers\":{\"x-token\":\"********\"}"));
-    assert_true(test_has(&f.ts, "\"rateLimit\":0.1,"));
+    assert_true(test_has(&f.ts, "\"rateLimit\":0.1,\"effectiveRate\":0.1,"));
     assert_false(test_has(&f.ts, "t0ken"));
     assert_false(test_has(&f.ts, "u:p"));
     stop(&f);
@@ -284,6 +285,90 @@ a_hook_is_disabled_and_enabled_again(void **state)
     stop(&f);
 }
 
+static enum err
+run_sql(struct store_call *call, struct engine *engine)
+{
+    return engine_exec(engine,
+        "UPDATE hook SET failing_us = 1710496700000000, first_failure_us = 1710496600000000,"
+        " learned_rate = 2.5",
+        &call->error);
+}
+
+/* As its lane says. */
+static void
+fail_hooks(struct fixture *f)
+{
+    struct store_call call = {.run = run_sql, .writes = true};
+
+    assert_int_equal(store_run(f->ts.store, &call), OK);
+}
+
+static void
+a_failing_hook_says_so_until_it_is_enabled(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    start(&f);
+    create(&f, "{" MINIMUM ",\"rateLimit\":10}");
+    fail_hooks(&f);
+    must_ask(&f, 200, "GET", "", NULL);
+    assert_true(test_has(&f.ts, "\"rateLimit\":10,\"effectiveRate\":2.5,"));
+    assert_true(test_has(&f.ts, "\"failingSince\":\"2024-03-15T09:58:20.000Z\""));
+    must_ask(&f, 200, "PATCH", "", "{\"rateLimit\":2}");
+    assert_true(test_has(&f.ts, "\"rateLimit\":2,\"effectiveRate\":2,"));
+    must_ask(&f, 200, "PATCH", "", "{\"rateLimit\":null}");
+    assert_true(test_has(&f.ts, "\"rateLimit\":null,\"effectiveRate\":2.5,"));
+    must_ask(&f, 422, "PATCH", "", "{\"failingSince\":null,\"effectiveRate\":1}");
+    assert_true(test_has(&f.ts, "\"pointer\":\"/failingSince\""));
+    assert_true(test_has(&f.ts, "\"pointer\":\"/effectiveRate\""));
+
+    must_ask(&f, 200, "POST", "/enable", NULL);
+    assert_true(test_has(&f.ts, "\"failingSince\":null"));
+    must_ask(&f, 200, "GET", "", NULL);
+    assert_true(test_has(&f.ts, "\"failingSince\":null"));
+
+    fail_hooks(&f);
+    must_ask(&f, 200, "POST", "/disable", NULL);
+    must_ask(&f, 200, "POST", "/enable", NULL);
+    must_ask(&f, 200, "GET", "", NULL);
+    assert_true(test_has(&f.ts, "\"failingSince\":null"));
+    stop(&f);
+}
+
+static void
+a_hook_may_ask_for_notices(void **state)
+{
+    static const char *const types[] = {"hook.failing", "hook.disabled", "hook.recovered",
+        "delivery.dead"};
+    struct fixture f;
+    char body[300];
+
+    (void)state;
+    start(&f);
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        (void)snprintf(body, sizeof(body),
+            "{\"hookUrl\":\"http://127.0.0.1:9/h\",\"event\":\"%s\",\"webinar\":null,"
+            "\"phoneFormat\":\"string\"}",
+            types[i]);
+        create(&f, body);
+        assert_string_equal(value_of(&f, "\"event\":\""), types[i]);
+        must_ask(&f, 422, "PATCH", "", "{\"webinar\":\"634fc35ddaf58580e2418c40\"}");
+        assert_true(test_has(&f.ts, "does not apply to this event"));
+    }
+    assert_int_equal(
+        test_ask(&f.ts, "POST", HOOKS, NULL,
+            "{\"hookUrl\":\"http://127.0.0.1:9/h\",\"event\":\"hook.failing\","
+            "\"webinar\":\"634fc35ddaf58580e2418c40\",\"mango\":\"634fc35ddaf58580e2418c40\"}"),
+        422);
+    assert_true(test_has(&f.ts, "{\"pointer\":\"/webinar\",\"detail\":\"does not apply"));
+    assert_true(test_has(&f.ts, "{\"pointer\":\"/mango\",\"detail\":\"does not apply"));
+    assert_int_equal(test_ask(&f.ts, "GET", HOOKS "?event=hook.failing", NULL, NULL), 200);
+    assert_true(test_has(&f.ts, "\"event\":\"hook.failing\""));
+    assert_false(test_has(&f.ts, "\"event\":\"hook.disabled\""));
+    stop(&f);
+}
+
 static void
 a_rotated_secret_is_new_and_the_old_one_stays_a_while(void **state)
 {
@@ -383,6 +468,8 @@ event_types_are_told(void **state)
     assert_int_equal(test_ask(&f.ts, "GET", "/api/v1/event-types", NULL, NULL), 200);
     assert_true(test_has(&f.ts, "\"name\":\"webinar.created.single\""));
     assert_true(test_has(&f.ts, "\"filters\":[\"webinar\",\"mango\"]"));
+    assert_true(test_has(&f.ts, "\"name\":\"delivery.dead\""));
+    assert_true(test_has(&f.ts, "\"filters\":[],"));
     arena_init(&arena, 1 << 20);
     assert_int_equal(json_parse(str_from(f.ts.body), &arena, &json, NULL), OK);
     arena_done(&arena);
@@ -402,6 +489,8 @@ main(void)
         cmocka_unit_test(a_deleted_hook_is_not_there_any_more),
         cmocka_unit_test(another_accounts_hook_is_not_there),
         cmocka_unit_test(a_hook_is_disabled_and_enabled_again),
+        cmocka_unit_test(a_failing_hook_says_so_until_it_is_enabled),
+        cmocka_unit_test(a_hook_may_ask_for_notices),
         cmocka_unit_test(a_rotated_secret_is_new_and_the_old_one_stays_a_while),
         cmocka_unit_test(a_list_goes_on_with_its_cursor_and_no_other),
         cmocka_unit_test(a_wrong_list_is_refused),

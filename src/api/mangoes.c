@@ -111,9 +111,13 @@ refuse_in_use(struct call *call, const struct webinar_list *webinars)
         ids = arena_printf(&call->arena, "%.*s%s%s", STR_FMT(ids), i > 0 ? ", " : "", text);
     }
     if (webinars->count > NAMED_WEBINARS_MAX)
-        return call_problem(call, 409, "in use by %zu that have not ended, the first of them %.*s",
+        return call_problem(call, 409,
+            "in use by %zu webinars and consultations that have not ended: take it off them first; "
+            "the first of them are %.*s",
             webinars->count, STR_FMT(ids));
-    return call_problem(call, 409, "in use by what has not ended: %.*s", STR_FMT(ids));
+    return call_problem(call, 409,
+        "in use by what has not ended: take it off these webinars and consultations first: %.*s",
+        STR_FMT(ids));
 }
 
 static enum err
@@ -206,7 +210,7 @@ static const struct route routes[] = {
     {.method = "GET",
         .path = MANGOES "/{id}/attendees",
         .scope = SCOPE_READ,
-        .query = "limit cursor",
+        .query = "limit cursor after before",
         .perform = list_members},
     {.method = "POST",
         .path = MANGOES "/{id}/attendees",

@@ -2,7 +2,7 @@
 #include "api/objects.h"
 
 #include "store/audience.h"
-#include "store/events.h"
+#include "store/hooks.h"
 
 /* --- out --- */
 
@@ -331,6 +331,8 @@ answer_attendees(struct call *call, struct engine *engine, struct attendee_query
     size_t shown;
     enum err err;
 
+    call_query_time(call, STR("after"), &query->after);
+    call_query_time(call, STR("before"), &query->before);
     if (call_page(call, &page) != OK || call->faults.count > 0)
         return call_refuse(call);
     query->account_pk = call->account_pk;
@@ -427,6 +429,36 @@ path_webinar(struct call *call, struct engine *engine, enum webinar_kind kind, s
     return err;
 }
 
+enum err
+path_hook(struct call *call, struct engine *engine, struct arena *arena, struct hook *ret)
+{
+    struct id id;
+
+    if (call_id(call, 0, &id) != OK)
+        return call_problem(call, 404, "there is no such hook");
+    return hook_get(engine, call->account_pk, id, arena, ret, &call->store_call.error);
+}
+
+enum err
+path_event(struct call *call, struct engine *engine, struct event_row *ret)
+{
+    struct id id;
+
+    if (call_id(call, 0, &id) != OK)
+        return call_problem(call, 404, "there is no such event");
+    return event_get(engine, call->account_pk, id, ret, &call->store_call.error);
+}
+
+enum err
+path_delivery(struct call *call, struct engine *engine, struct delivery_found *ret)
+{
+    struct delivery_id id;
+
+    if (delivery_id_parse(call->params[0], &id) != OK)
+        return call_problem(call, 404, "there is no such delivery");
+    return delivery_get(engine, call->account_pk, &id, &call->arena, ret, &call->store_call.error);
+}
+
 /* {"attendee":"…"}: then nothing else says who it is. */
 static enum err
 read_named(struct call *call, struct engine *engine, struct field_reader *reader,
@@ -484,6 +516,7 @@ answer_newcomer(struct call *call, struct engine *engine, const struct attendee 
         return err;
     wake_for_all(call, &arrival->announced);
     writer = call_answer(call, arrival->is_new ? 201 : 200);
+    call_etag(call, attendee->updated);
     json_object_open(&writer);
     write_attendee_fields(&writer, attendee, &mangoes);
     if (is_mango)
@@ -502,6 +535,8 @@ leave_group(struct call *call, struct engine *engine, int64_t group_pk)
     int64_t sequence = 0;
     enum err err = path_attendee(call, engine, 1, &attendee);
 
+    if (err == OK)
+        err = call_if_match(call, attendee.updated);
     if (err == OK)
         err = sequence_next(engine, call->now, &sequence, &call->store_call.error);
     if (err == OK)

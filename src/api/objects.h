@@ -10,9 +10,12 @@
 #define API_OBJECTS_H
 
 #include "api/api.h"
+#include "domain/hook.h"
 #include "http/call.h"
 #include "store/announce.h"
 #include "store/attendees.h"
+#include "store/deliveries.h"
+#include "store/events.h"
 #include "store/mangoes.h"
 #include "store/webinars.h"
 
@@ -30,6 +33,14 @@ void write_ids(struct json_writer *writer, struct str name, const struct mango_l
 void write_announcement(struct json_writer *writer, const struct announcement *announcement);
 /* "events": the ids. */
 void write_announcements(struct json_writer *writer, const struct announcement_list *list);
+/* A rate limit; 0 is none, and null (api/hooks.c). */
+void write_rate(struct json_writer *writer, struct str name, double rate);
+/* How far an event has come to a hook, inside an object that is open (api/events.c). */
+void write_progress_fields(struct json_writer *writer, const struct fanout_progress *progress,
+    struct walltime now);
+/* A delivery whole, with its attempts and its body (api/deliveries.c). */
+MUST_CHECK enum err answer_delivery(struct call *call, struct engine *engine, int status,
+    const struct delivery_found *found);
 
 /* --- in --- */
 
@@ -84,6 +95,12 @@ MUST_CHECK enum err path_attendee(struct call *call, struct engine *engine, size
     struct attendee *ret);
 MUST_CHECK enum err path_webinar(struct call *call, struct engine *engine, enum webinar_kind kind,
     struct webinar *ret);
+MUST_CHECK enum err path_hook(struct call *call, struct engine *engine, struct arena *arena,
+    struct hook *ret);
+MUST_CHECK enum err path_event(struct call *call, struct engine *engine, struct event_row *ret);
+/* The audience of its fan-out is the caller's to free. */
+MUST_CHECK enum err path_delivery(struct call *call, struct engine *engine,
+    struct delivery_found *ret);
 
 /* POST to the attendees of a mango or webinar: {attendee} or {name, email, …}, and notify. */
 struct newcomer_wish {
@@ -102,7 +119,8 @@ MUST_CHECK enum err answer_newcomer(struct call *call, struct engine *engine,
 MUST_CHECK enum err cancel_webinar(struct call *call, struct engine *engine,
     const struct webinar *webinar);
 
-/* DELETE of one of the attendees of a group: {attendee} is path parameter 1. */
+/* DELETE of one of the attendees of a group: {attendee} is path parameter 1, and If-Match is about
+ * them. */
 MUST_CHECK enum err leave_group(struct call *call, struct engine *engine, int64_t group_pk);
 
 #endif
