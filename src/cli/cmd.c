@@ -13,6 +13,20 @@ cmd_environment(void)
     return (const char *const *)environ;
 }
 
+enum err
+cmd_key_path(const struct config *config, char ret[CMD_PATH_BYTES], struct error *reterr)
+{
+    const char *path =
+        config->secret_key_file != NULL ? config->secret_key_file : config_db_path(config);
+    const char *ending = config->secret_key_file != NULL ? "" : ".key";
+    int len = config->secret_key != NULL ? snprintf(ret, CMD_PATH_BYTES, "USHER_SECRET_KEY")
+                                         : snprintf(ret, CMD_PATH_BYTES, "%s%s", path, ending);
+
+    if (len < 0 || len >= CMD_PATH_BYTES)
+        return error_set(reterr, ERR_INVALID, "the path of the key is too long");
+    return OK;
+}
+
 enum exit_code
 cmd_fail(const struct error *error)
 {
@@ -20,6 +34,7 @@ cmd_fail(const struct error *error)
     switch (error->code) {
     case OK:
     case ERR_BUSY:
+    case ERR_DISK:
     case ERR_IO:
     case ERR_NOMEM: return EXIT_FAILED;
     case ERR_INVALID:

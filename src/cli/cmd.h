@@ -7,6 +7,8 @@
 
 #include "cli/config.h"
 
+#define CMD_PATH_BYTES 4096
+
 enum exit_code {
     EXIT_STOPPED = 0, /* done, or stopped as asked */
     EXIT_FAILED = 1,  /* something failed while running */
@@ -16,6 +18,11 @@ enum exit_code {
 /* argc and argv: what follows the command's words. */
 enum exit_code cmd_serve(int argc, const char *const *argv);
 enum exit_code cmd_key_create(int argc, const char *const *argv);
+enum exit_code cmd_key_list(int argc, const char *const *argv);
+enum exit_code cmd_key_delete(int argc, const char *const *argv);
+enum exit_code cmd_backup(int argc, const char *const *argv);
+enum exit_code cmd_restore(int argc, const char *const *argv);
+enum exit_code cmd_db_check(int argc, const char *const *argv);
 enum exit_code cmd_config_check(int argc, const char *const *argv);
 enum exit_code cmd_config_show(int argc, const char *const *argv);
 enum exit_code cmd_help(int argc, const char *const *argv);
@@ -27,6 +34,11 @@ bool cmd_start(struct config *config, struct command_line *line, const char *usa
     enum exit_code *ret_code);
 
 const char *const *cmd_environment(void);
+
+/* Where the key lies that seals the database's secrets; when the environment holds it, the
+ * variable's name. */
+MUST_CHECK enum err cmd_key_path(const struct config *config, char ret[CMD_PATH_BYTES],
+    struct error *reterr);
 
 /* One line on standard error; the code that goes with it. */
 enum exit_code cmd_fail(const struct error *error);

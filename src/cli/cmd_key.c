@@ -8,6 +8,10 @@
 #include "store/accounts.h"
 #include "store/store.h"
 
+#define LIST_PAGE        250
+#define LIST_ARENA_BYTES (1024 * 1024)
+#define LIST_BYTES_MAX   (64 * 1024 * 1024)
+
 struct key_arguments {
     const char *account;
     const char *name;
@@ -16,10 +20,20 @@ struct key_arguments {
     bool is_admin;
 };
 
-static const struct {
-    const char *word;
-    unsigned scope;
-} scope_words[] = {{"read", SCOPE_READ}, {"write", SCOPE_WRITE}, {"inbox", SCOPE_INBOX}};
+static enum err
+open_store(const struct config *config, struct engine **ret, struct error *reterr)
+{
+    const struct store_options options = {
+        .path = config_db_path(config),
+        .key_path = config->secret_key_file,
+        .key_hex = config->secret_key,
+        .clock = &clock_system,
+    };
+
+    return store_open_beside(&options, ret, reterr);
+}
+
+/* --- create --- */
 
 static enum err
 parse_scopes(const char *text, unsigned *ret, struct error *reterr)
@@ -29,16 +43,12 @@ parse_scopes(const char *text, unsigned *ret, struct error *reterr)
     unsigned scopes = 0;
 
     while (str_split(&rest, ',', &piece)) {
-        unsigned scope = 0;
+        enum scope scope = SCOPE_NONE;
 
-        for (size_t i = 0; i < COUNT_OF(scope_words); i++) {
-            if (str_equals(str_trim(piece), str_from(scope_words[i].word)))
-                scope = scope_words[i].scope;
-        }
-        if (scope == 0)
+        if (scope_parse(str_trim(piece), &scope) != OK)
             return error_set(reterr, ERR_INVALID,
                 "--scopes: \"%.*s\" is none of read, write, inbox", STR_FMT(str_trim(piece)));
-        scopes |= scope;
+        scopes |= (unsigned)scope;
     }
     *ret = scopes;
     return OK;
@@ -50,7 +60,7 @@ parse_arguments(const struct key_arguments *arguments, struct walltime now, stru
 {
     struct api_key key = {
         .name = str_from(arguments->name != NULL ? arguments->name : "command line"),
-        .scopes = SCOPE_READ | SCOPE_WRITE | SCOPE_INBOX,
+        .scopes = SCOPES_OF_ACCOUNT,
         .created = now,
     };
     enum err err = OK;
@@ -78,31 +88,32 @@ parse_arguments(const struct key_arguments *arguments, struct walltime now, stru
     return err;
 }
 
-/* The account is made when there is none of that name: the database may be new. */
+/* It is made when there is none of that name: the database may be new. */
 static enum err
-find_account(struct engine *engine, const char *name, struct id_source *ids, struct walltime now,
-    int64_t *ret_pk, struct error *reterr)
+find_account(struct engine *engine, const struct account *wanted, int64_t *ret_pk,
+    struct error *reterr)
 {
     struct account account = {0};
     struct arena arena;
     enum err err;
 
     arena_init(&arena, 4096);
-    err = account_find(engine, str_from(name), &arena, &account, reterr);
+    err = account_find(engine, wanted->name, &arena, &account, reterr);
     arena_done(&arena);
     if (err == ERR_NOT_FOUND) {
-        err = account_create(engine, id_make(ids, now), str_from(name), now, &account.pk, reterr);
+        err = account_create(engine, wanted, &account.pk, reterr);
         if (err == OK)
-            (void)fprintf(stderr, "usher: the account \"%s\" is new\n", name);
+            (void)fprintf(stderr, "usher: the account \"%.*s\" is new\n", STR_FMT(wanted->name));
     }
     if (err == OK)
         *ret_pk = account.pk;
     return err;
 }
 
+/* account: whose it is, but for an admin key. */
 static enum err
-store_key(struct engine *engine, const struct key_arguments *arguments, struct api_key *key,
-    const char *text, struct error *reterr)
+store_key(struct engine *engine, struct account *account, struct api_key *key, const char *text,
+    struct error *reterr)
 {
     struct id_source ids;
     uint8_t random[8];
@@ -113,9 +124,9 @@ store_key(struct engine *engine, const struct key_arguments *arguments, struct a
     random_bytes(random, sizeof(random));
     id_source_init(&ids, random);
     key->id = id_make(&ids, key->created);
-    if (!arguments->is_admin)
-        err =
-            find_account(engine, arguments->account, &ids, key->created, &key->account_pk, reterr);
+    account->id = id_make(&ids, key->created);
+    if ((key->scopes & SCOPE_ADMIN) == 0)
+        err = find_account(engine, account, &key->account_pk, reterr);
     if (err == OK)
         err = key_create(engine, key, str_from(text), reterr);
     if (err == OK)
@@ -127,26 +138,25 @@ store_key(struct engine *engine, const struct key_arguments *arguments, struct a
 static enum err
 create(const struct config *config, const struct key_arguments *arguments, struct error *reterr)
 {
-    struct store_options options = {
-        .path = config_db_path(config),
-        .key_path = config->secret_key_file,
-        .key_hex = config->secret_key,
-        .clock = &clock_system,
-    };
     CLEANUP(engine_closep) struct engine *engine = NULL;
     struct api_key key = {0};
+    struct account account = {0};
     char text[KEY_TEXT_BYTES];
     uint8_t random[32];
     enum err err = parse_arguments(arguments, clock_walltime(&clock_system), &key, reterr);
 
     if (err == OK)
-        err = store_open_beside(&options, &engine, reterr);
+        err = open_store(config, &engine, reterr);
     if (err != OK)
         return err;
+    if (!arguments->is_admin)
+        account.name = str_from(arguments->account);
+    account.rate_limit = (double)config->account_rate;
+    account.created = account.updated = key.created;
     random_bytes(random, sizeof(random));
     key_format(random, text);
     wipe(random, sizeof(random));
-    err = store_key(engine, arguments, &key, text, reterr);
+    err = store_key(engine, &account, &key, text, reterr);
     if (err == OK && (printf("%s\n", text) < 0 || fflush(stdout) != 0))
         err = error_set(reterr, ERR_IO,
             "cannot write to standard output: the key is lost, make another");
@@ -180,6 +190,153 @@ cmd_key_create(int argc, const char *const *argv)
     if (!cmd_start(&config, &line, "usher key create --account NAME [OPTION...]", &code))
         return code;
     if (create(&config, &arguments, &error) != OK)
+        code = cmd_fail(&error);
+    config_done(&config);
+    return code;
+}
+
+/* --- list --- */
+
+static void
+print_time(struct buf *text, struct walltime at, const char *none)
+{
+    char time[WALLTIME_TEXT_BYTES];
+
+    if (at.us != 0)
+        walltime_format(at, time);
+    buf_printf(text, "\t%s", at.us != 0 ? time : none);
+}
+
+/* Columns with a tab between: a name may have spaces, but no tab. */
+static void
+print_key(struct buf *text, const struct api_key *key)
+{
+    static const enum scope scopes[] = {SCOPE_READ, SCOPE_WRITE, SCOPE_INBOX, SCOPE_ADMIN};
+
+    char id[ID_TEXT_BYTES];
+    const char *separator = "\t";
+
+    id_format(key->id, id);
+    buf_printf(text, "%s\t...%.*s\t%.*s", id, STR_FMT(key->hint),
+        STR_FMT(key->account_name.ptr != NULL ? key->account_name : STR("-")));
+    for (size_t i = 0; i < COUNT_OF(scopes); i++) {
+        if ((key->scopes & (unsigned)scopes[i]) == 0)
+            continue;
+        buf_printf(text, "%s%s", separator, scope_name(scopes[i]));
+        separator = ",";
+    }
+    print_time(text, key->created, "-");
+    print_time(text, key->expires, "never");
+    buf_printf(text, "\t%.*s\n", STR_FMT(key->name));
+}
+
+static enum err
+list_page(struct engine *engine, struct key_query *query, struct buf *text, struct error *reterr)
+{
+    struct key_list list = {0};
+    struct arena arena;
+    enum err err;
+
+    arena_init(&arena, LIST_ARENA_BYTES);
+    err = key_list(engine, query, &arena, &list, reterr);
+    for (size_t i = 0; err == OK && i < list.count; i++)
+        print_key(text, &list.list[i]);
+    query->before_pk = err == OK && list.count == LIST_PAGE ? list.list[list.count - 1].pk : 0;
+    arena_done(&arena);
+    return err;
+}
+
+static enum err
+list(const struct config *config, const char *account_name, struct buf *text, struct error *reterr)
+{
+    CLEANUP(engine_closep) struct engine *engine = NULL;
+    struct key_query query = {.before_pk = INT64_MAX, .limit = LIST_PAGE};
+    struct account account = {0};
+    struct arena arena;
+    enum err err = open_store(config, &engine, reterr);
+
+    if (err == OK && account_name != NULL) {
+        arena_init(&arena, 4096);
+        err = account_find(engine, str_from(account_name), &arena, &account, reterr);
+        arena_done(&arena);
+        query.is_of_account = true;
+        query.account_pk = account.pk;
+    }
+    while (err == OK && query.before_pk != 0)
+        err = list_page(engine, &query, text, reterr);
+    return err;
+}
+
+enum exit_code
+cmd_key_list(int argc, const char *const *argv)
+{
+    const char *account = NULL;
+    const struct command_option options[] = {
+        {"account", "NAME", "Only the keys of this account", &account, NULL},
+    };
+    struct command_line line = {.argc = argc,
+        .argv = argv,
+        .options = options,
+        .option_count = COUNT_OF(options)};
+    struct error error = {.code = OK};
+    struct config config;
+    struct buf text;
+    enum exit_code code = EXIT_STOPPED;
+
+    if (!cmd_start(&config, &line, "usher key list [--account NAME] [OPTION...]", &code))
+        return code;
+    buf_init(&text, LIST_BYTES_MAX);
+    if (list(&config, account, &text, &error) != OK)
+        code = cmd_fail(&error);
+    config_done(&config);
+    if (code == EXIT_STOPPED)
+        return cmd_print(&text);
+    buf_done(&text);
+    return code;
+}
+
+/* --- delete --- */
+
+static enum err
+take_away(const struct config *config, const char *id_text, struct error *reterr)
+{
+    CLEANUP(engine_closep) struct engine *engine = NULL;
+    struct api_key key;
+    struct arena arena;
+    struct id id;
+    enum err err;
+
+    if (id_text == NULL || id_parse(str_from(id_text), &id) != OK)
+        return error_set(reterr, ERR_INVALID,
+            "key delete takes the ID of a key, 24 hex digits: usher key list shows them");
+    err = open_store(config, &engine, reterr);
+    if (err == OK)
+        err = engine_begin(engine, reterr);
+    if (err != OK)
+        return err;
+    arena_init(&arena, 4096);
+    err = key_get(engine, id, &arena, &key, reterr);
+    arena_done(&arena);
+    if (err == OK)
+        err = key_delete(engine, key.pk, reterr);
+    if (err == OK)
+        return engine_commit(engine, reterr);
+    engine_rollback(engine);
+    return err;
+}
+
+enum exit_code
+cmd_key_delete(int argc, const char *const *argv)
+{
+    const char *id = NULL;
+    struct command_line line = {.argc = argc, .argv = argv, .operand = "ID", .ret_operand = &id};
+    struct error error = {.code = OK};
+    struct config config;
+    enum exit_code code = EXIT_STOPPED;
+
+    if (!cmd_start(&config, &line, "usher key delete ID [OPTION...]", &code))
+        return code;
+    if (take_away(&config, id, &error) != OK)
         code = cmd_fail(&error);
     config_done(&config);
     return code;

@@ -88,6 +88,7 @@ signals_open(struct process *process, struct error *reterr)
     (void)sigaddset(&process->signals, SIGHUP);
     CHECK(sigprocmask(SIG_BLOCK, &process->signals, NULL) == 0);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, and told so */
     process->signal_fd = signalfd(-1, &process->signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (process->signal_fd < 0)
         return error_set(reterr, ERR_IO, "signalfd: %s", strerrordesc_np(errno));

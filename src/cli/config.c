@@ -440,6 +440,11 @@ config_read_arguments(struct config *config, struct command_line *line, struct e
             line->asks_help = true;
             return OK;
         }
+        if (line->operand != NULL && *line->ret_operand == NULL && text.len > 0 &&
+            text.ptr[0] != '-') {
+            *line->ret_operand = line->argv[i];
+            continue;
+        }
         if (!str_starts(text, STR("--")) || argument.name.len == 0)
             return error_set(reterr, ERR_INVALID,
                 "\"%.*s\" is not expected here: options begin with --", STR_FMT(text));

@@ -68,7 +68,9 @@ struct command_line {
     const char *const *argv; /* what follows the command's own words */
     const struct command_option *options;
     size_t option_count;
-    bool asks_help; /* set when there is --help, which ends the reading */
+    const char *operand;      /* word of what the command is about, "FILE"; NULL: there is none */
+    const char **ret_operand; /* set to it, borrowed from argv; may be given once */
+    bool asks_help;           /* set when there is --help, which ends the reading */
 };
 
 /* Everything in its order. The file is the one that --config or USHER_CONFIG names; without either

@@ -273,6 +273,37 @@ wrong_arguments_are_refused(void **state)
 }
 
 static void
+what_a_command_is_about_is_taken_once(void **state)
+{
+    const char *file = NULL;
+    const char *const argv[] = {"--threads", "2", "some.db", "--readers=3"};
+    const char *const twice[] = {"some.db", "other.db"};
+    const char *const option[] = {"-x"};
+    struct command_line line = {.argc = 4, .argv = argv, .operand = "FILE", .ret_operand = &file};
+    struct error error = {0};
+    struct config config;
+
+    (void)state;
+    init(&config);
+    assert_int_equal(config_read_arguments(&config, &line, &error), OK);
+    assert_string_equal(file, "some.db");
+    assert_int_equal(config.threads, 2);
+    assert_int_equal(config.readers, 3);
+
+    line.argv = twice;
+    line.argc = 2;
+    file = NULL;
+    assert_int_equal(config_read_arguments(&config, &line, &error), ERR_INVALID);
+    assert_string_equal(error.text, "\"other.db\" is not expected here: options begin with --");
+    line.argv = option;
+    line.argc = 1;
+    file = NULL;
+    assert_int_equal(config_read_arguments(&config, &line, &error), ERR_INVALID);
+    assert_null(file);
+    config_done(&config);
+}
+
+static void
 arguments_go_before_the_environment_and_that_before_the_file(void **state)
 {
     struct scratch scratch;
@@ -469,6 +500,7 @@ main(void)
         cmocka_unit_test(the_environment_is_read_and_what_is_unknown_refused),
         cmocka_unit_test(arguments_are_read_in_both_forms),
         cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(what_a_command_is_about_is_taken_once),
         cmocka_unit_test(arguments_go_before_the_environment_and_that_before_the_file),
         cmocka_unit_test(a_file_that_is_not_there_is_refused),
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),

@@ -34,11 +34,16 @@ create_run(struct store_call *call, struct engine *engine)
     struct api_key key = {
         .id = id_make(self->ids, self->now),
         .name = STR("first"),
-        .scopes = SCOPE_READ | SCOPE_WRITE | SCOPE_INBOX,
+        .scopes = SCOPES_OF_ACCOUNT,
         .created = self->now,
     };
-    enum err err = account_create(engine, id_make(self->ids, self->now), STR(FIRST_ACCOUNT),
-        self->now, &key.account_pk, &call->error);
+    const struct account account = {
+        .id = id_make(self->ids, self->now),
+        .name = STR(FIRST_ACCOUNT),
+        .created = self->now,
+        .updated = self->now,
+    };
+    enum err err = account_create(engine, &account, &key.account_pk, &call->error);
 
     if (err != OK)
         return err;

@@ -16,6 +16,11 @@ static const struct command {
 } commands[] = {
     {{"serve", NULL}, cmd_serve},
     {{"key", "create"}, cmd_key_create},
+    {{"key", "list"}, cmd_key_list},
+    {{"key", "delete"}, cmd_key_delete},
+    {{"backup", NULL}, cmd_backup},
+    {{"restore", NULL}, cmd_restore},
+    {{"db", "check"}, cmd_db_check},
     {{"config", "check"}, cmd_config_check},
     {{"config", "show"}, cmd_config_show},
     {{"help", NULL}, cmd_help},

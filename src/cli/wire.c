@@ -11,17 +11,19 @@
 
 #include "api/api.h"
 #include "api/hook_trial.h"
+#include "api/stream.h"
 #include "base/check.h"
 #include "cli/committed.h"
 #include "cli/first_start.h"
+#include "cli/housekeeping.h"
 #include "cli/version.h"
 #include "domain/schedule.h"
-#include "http/pages.h"
 #include "http/service.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "os/log.h"
 #include "os/random.h"
+#include "send/budget.h"
 #include "send/dispatch.h"
 #include "store/bulk.h"
 #include "store/lanes.h"
@@ -43,18 +45,8 @@
 
 static const char user_agent[] = "usher/" USHER_VERSION;
 
-/* In the order in which they are looked through. */
-static const struct route_table *const route_tables[] = {
-    &page_routes,
-    &api_hook_routes,
-    &api_mango_routes,
-    &api_attendee_routes,
-    &api_webinar_routes,
-    &api_consultation_routes,
-    &api_bulk_routes,
-    &api_event_routes,
-    &api_delivery_routes,
-};
+/* More than there are kinds of resources. */
+#define TABLES_MAX 32
 
 /* One loop thread and all that lives on it. Built and taken down by the main thread while the
  * loop's thread does not run. */
@@ -67,9 +59,11 @@ struct node {
     struct resolver *resolver;
     struct http_client *client;
     struct dispatch *dispatch;
+    struct stream_hub *streams;
     struct service *service;
     struct http_server *server;
-    struct http_server *admin_server; /* NULL where there is none */
+    struct http_server *admin_server;  /* NULL where there is none */
+    struct housekeeping *housekeeping; /* of the first; else NULL */
     struct timer drain_timer;
     struct letter order;  /* from the main thread: the next step of the drain */
     struct letter report; /* to the main thread: that step is done */
@@ -86,14 +80,19 @@ struct wire {
     size_t proxy_count;
     struct schedule schedule;
     struct store *store;
+    char *disk_path; /* owned; NULL: the database is in memory */
+    struct budget_set *budgets;
     struct dispatch_set *dispatch_set;
     struct tls_client *tls_client;
     struct tls_server *tls_server; /* NULL: plain */
     struct api api;
-    struct route_table tables[COUNT_OF(route_tables)]; /* the same, side by side */
-    struct resolver **resolvers;                       /* owned array; the nodes' own */
-    struct http_client **clients;                      /* the same */
+    struct route_table tables[TABLES_MAX]; /* the API's, side by side */
+    struct resolver **resolvers;           /* owned array; the nodes' own */
+    struct http_client **clients;          /* the same */
+    struct stream_hub **streams;           /* the same */
     struct trial_limit trials;
+    struct stream_limit stream_limit;
+    struct request_limit request_limit;
     struct node *nodes; /* owned */
     unsigned node_count;
     struct mailbox mailbox; /* the main thread's */
@@ -170,6 +169,11 @@ build_store(struct wire *wire, const struct config *config, struct error *reterr
 
     if (err != OK)
         return err;
+    if (strcmp(options.path, ":memory:") != 0) {
+        wire->disk_path = strdup(options.path);
+        if (wire->disk_path == NULL)
+            return error_set(reterr, ERR_NOMEM, "out of memory");
+    }
     return first_start(wire->store, &wire->ids, wire->clock, options.path, reterr);
 }
 
@@ -221,11 +225,13 @@ build_tls(struct wire *wire, const struct config *config, struct error *reterr)
 static enum err
 build_api(struct wire *wire, const struct config *config, struct error *reterr)
 {
-    for (size_t i = 0; i < COUNT_OF(route_tables); i++)
-        wire->tables[i] = *route_tables[i];
+    CHECK(api_table_count <= COUNT_OF(wire->tables));
+    for (size_t i = 0; i < api_table_count; i++)
+        wire->tables[i] = *api_tables[i];
     wire->resolvers = calloc(wire->node_count, sizeof(struct resolver *));
     wire->clients = calloc(wire->node_count, sizeof(struct http_client *));
-    if (wire->resolvers == NULL || wire->clients == NULL)
+    wire->streams = calloc(wire->node_count, sizeof(struct stream_hub *));
+    if (wire->resolvers == NULL || wire->clients == NULL || wire->streams == NULL)
         return error_set(reterr, ERR_NOMEM, "out of memory");
     wire->api = (struct api){
         .clock = wire->clock,
@@ -238,7 +244,10 @@ build_api(struct wire *wire, const struct config *config, struct error *reterr)
         .resolvers = wire->resolvers,
         .clients = wire->clients,
         .trials = &wire->trials,
+        .streams = wire->streams,
+        .account_rate = (double)config->account_rate,
         .user_agent = user_agent,
+        .retain_events_us = config->retain_events_days * US_PER_DAY,
     };
     return OK;
 }
@@ -301,9 +310,13 @@ build_sending(struct node *node, const struct config *config, struct error *rete
         .clock = wire->clock,
         .port = &node->port,
         .zones = wire->zones,
+        .ids = &wire->ids,
+        .budgets = wire->budgets,
         .schedule = &wire->schedule,
         .attempt_ms = config->attempt_timeout_ms,
         .in_flight_max = (unsigned)config->in_flight_max,
+        .connections_max = (unsigned)config->hook_connections_max / wire->node_count + 1,
+        .disable_after_us = config->disable_after_days * US_PER_DAY,
         .user_agent = user_agent,
     };
     enum err err = http_client_new(&client, &node->client, reterr);
@@ -373,7 +386,7 @@ build_listener(struct node *node, const struct config *config, struct error *ret
 }
 
 static enum err
-build_service(struct node *node, struct error *reterr)
+build_service(struct node *node, const struct config *config, struct error *reterr)
 {
     struct service_options options = {
         .loop = node->loop,
@@ -382,13 +395,47 @@ build_service(struct node *node, struct error *reterr)
         .clock = node->wire->clock,
         .port = &node->port,
         .tables = node->wire->tables,
-        .table_count = COUNT_OF(node->wire->tables),
+        .table_count = api_table_count,
         .committed = committed_tell,
+        .request_limit = &node->wire->request_limit,
+        .idempotency_us = config->retain_idempotency_hours * US_PER_HOUR,
+        .disk_path = node->wire->disk_path,
+        .disk_reserve_bytes = config->disk_reserve_mib * 1024 * 1024,
         .proxies = node->wire->proxies,
         .proxy_count = node->wire->proxy_count,
     };
+    struct stream_hub_options streams = {
+        .loop = node->loop,
+        .clock = node->wire->clock,
+        .port = &node->port,
+        .limit = &node->wire->stream_limit,
+    };
+    enum err err = stream_hub_new(&streams, &node->streams, reterr);
 
-    return service_new(&options, &node->service, reterr);
+    node->wire->streams[node->index] = node->streams;
+    return err == OK ? service_new(&options, &node->service, reterr) : err;
+}
+
+/* What is too old goes: on the first loop, as good as any. */
+static enum err
+build_housekeeping(struct node *node, const struct config *config, struct error *reterr)
+{
+    struct housekeeping_options options = {
+        .loop = node->loop,
+        .clock = node->wire->clock,
+        .store = node->wire->store,
+        .port = &node->port,
+        .dispatch = node->wire->dispatch_set,
+        .keep =
+            {
+                .events_us = config->retain_events_days * US_PER_DAY,
+                .dead_us = config->retain_dead_days * US_PER_DAY,
+                .attempts_us = config->retain_attempts_days * US_PER_DAY,
+                .idempotency_us = config->retain_idempotency_hours * US_PER_HOUR,
+            },
+    };
+
+    return housekeeping_new(&options, &node->housekeeping, reterr);
 }
 
 static enum err
@@ -403,8 +450,10 @@ build_nodes(struct wire *wire, const struct config *config, struct error *reterr
         if (err == OK)
             err = build_sending(node, config, reterr);
         if (err == OK)
-            err = build_service(node, reterr);
+            err = build_service(node, config, reterr);
     }
+    if (err == OK)
+        err = build_housekeeping(&wire->nodes[0], config, reterr);
     /* Last, so that nobody connects to what is not there yet. */
     for (unsigned i = 0; err == OK && i < wire->node_count; i++)
         err = build_listener(&wire->nodes[i], config, reterr);
@@ -444,9 +493,11 @@ close_node(struct node *node)
     http_server_free(node->admin_server);
     http_server_free(node->server);
     service_free(node->service);
+    stream_hub_free(node->streams);
     dispatch_free(node->dispatch);
     http_client_free(node->client);
     resolver_free(node->resolver);
+    housekeeping_free(node->housekeeping);
     timer_done(&node->drain_timer);
     turn_end_done(&node->port_turn_end);
     loop_free(node->loop);
@@ -475,6 +526,8 @@ build(struct wire *wire, const struct config *config, struct error *reterr)
         err = build_tls(wire, config, reterr);
     if (err == OK)
         err = build_store(wire, config, reterr);
+    if (err == OK)
+        err = budget_set_new((unsigned)config->account_in_flight_max, &wire->budgets);
     if (err == OK)
         err = recover(wire, &recovery, reterr);
     if (err == OK)
@@ -506,6 +559,8 @@ wire_open(const struct config *config, struct wire **ret, struct error *reterr)
         return err;
     }
     trial_limit_init(&wire->trials);
+    stream_limit_init(&wire->stream_limit);
+    request_limit_init(&wire->request_limit, config->request_limit);
     wire->nodes = calloc(wire->node_count, sizeof(*wire->nodes));
     if (wire->nodes == NULL)
         err = error_set(reterr, ERR_NOMEM, "out of memory");
@@ -541,12 +596,17 @@ wire_close(struct wire *wire)
     free(wire->nodes);
     free(wire->resolvers);
     free(wire->clients);
+    free(wire->streams);
     dispatch_set_free(wire->dispatch_set);
+    budget_set_free(wire->budgets);
     store_close(wire->store);
+    free(wire->disk_path);
     tls_server_free(wire->tls_server);
     tls_client_free(wire->tls_client);
     zones_free(wire->zones);
+    request_limit_done(&wire->request_limit);
     trial_limit_done(&wire->trials);
+    stream_limit_done(&wire->stream_limit);
     mailbox_done(&wire->mailbox);
     free(wire);
 }
@@ -623,7 +683,8 @@ is_answered(const struct node *node)
 {
     return (node->server == NULL || http_server_is_drained(node->server)) &&
            (node->admin_server == NULL || http_server_is_drained(node->admin_server)) &&
-           service_busy(node->service) == 0;
+           service_busy(node->service) == 0 && stream_hub_is_idle(node->streams) &&
+           (node->housekeeping == NULL || !housekeeping_is_busy(node->housekeeping));
 }
 
 /* Loop thread: until the last call is answered; after the deadline those that are left are broken
@@ -649,10 +710,13 @@ on_finish_order(struct letter *letter)
 {
     struct node *node = CONTAINER_OF(letter, struct node, order);
 
+    if (node->housekeeping != NULL)
+        housekeeping_stop(node->housekeeping);
     service_drain(node->service);
     http_server_drain(node->server);
     if (node->admin_server != NULL)
         http_server_drain(node->admin_server);
+    stream_hub_drain(node->streams);
     on_drain_look(node);
 }
 
