@@ -92,6 +92,9 @@ class Usher:
         self.database = os.path.join(folder, "usher.db")
         self.log_path = os.path.join(folder, "usher.log")
         self.options = list(options)
+        if "--request-limit" not in self.options:
+            # Whoever starts it asks more often than people do.
+            self.options += ["--request-limit", "0"]
         # A setting of the caller's own shell must not leak in.
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("USHER_")

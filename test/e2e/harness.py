@@ -20,6 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "demo"))
 
 # pylint: disable=wrong-import-position
+import contract  # noqa: E402
 import receiver  # noqa: E402
 from receiver import Reply  # noqa: E402
 from usher import API, HOOKS, Client, Usher  # noqa: E402
@@ -48,6 +49,15 @@ def eventually(what, condition, seconds=PATIENCE):
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds} s still not: {what}")
         time.sleep(0.02)
+
+
+def check_database(usher):
+    """Whatever a test has done, and however its server ended: all counters and rows agree."""
+    if not os.path.exists(usher.database):
+        return
+    done = usher.command("db", "check", "--db", usher.database)
+    if done.returncode != 0:
+        raise AssertionError(f"usher db check: {done.stdout}{done.stderr}")
 
 
 class Call:
@@ -144,8 +154,13 @@ class PatientClient(Client):
     """Waits where the API asks to, as tests call it more often than people do."""
 
     def call(self, method, path, body=None, headers=None, content_type="application/json"):
+        told = None
+        if body is not None and not hasattr(body, "__next__"):
+            text = body if isinstance(body, bytes) else json.dumps(body).encode()
+            told = (text, content_type)
         while True:
             answer = super().call(method, path, body, headers, content_type)
+            contract.check(method, self.prefix + path, told, answer)
             if answer.status != 429:
                 return answer
             time.sleep(int(answer.headers["retry-after"]))
@@ -187,6 +202,7 @@ class TestCase(unittest.TestCase):
         code = cls.usher.stop()
         if code != 0:
             raise AssertionError(f"usher exited with {code}:\n{cls.usher.log()[-8000:]}")
+        check_database(cls.usher)
 
     def setUp(self):
         self.name = f"t{next(self.serial)}"
@@ -202,6 +218,7 @@ class TestCase(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="usher-e2e-")
         self.addCleanup(folder.cleanup)
         usher = Usher(binary or Settings.usher, folder.name, options, environment)
+        self.addCleanup(check_database, usher)
         self.addCleanup(usher.kill)
         return usher
 

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the tests of the whole program; the last line is the count.
 
-    run.py [--usher FILE] [--plain FILE] [--only WORD]…
+    run.py [--usher FILE] [--plain FILE] [--only WORD]… [--jobs N]
 
---only takes the tests whose name holds the word, or one of the words.
+--only takes the tests whose name holds the word, or one of the words. --jobs runs so many classes
+side by side, each in a process of its own: most tests wait for something.
 """
 import argparse
+import itertools
+import multiprocessing
 import os
 import sys
 import time
@@ -79,19 +82,34 @@ def main():
     parser.add_argument("--usher", default=harness.Settings.usher)
     parser.add_argument("--plain", help="where memory is measured; --usher if not given")
     parser.add_argument("--only", action="append", metavar="WORD")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
     harness.Settings.usher = os.path.abspath(arguments.usher)
     harness.Settings.plain = os.path.abspath(arguments.plain or arguments.usher)
 
     found = unittest.TestLoader().discover(FOLDER, pattern="test_*.py", top_level_dir=FOLDER)
+    classes = by_class(selected(found, arguments.only))
+    with multiprocessing.get_context("fork").Pool(arguments.jobs, maxtasksperchild=1) as pool:
+        counts = list(pool.imap_unordered(run_class, classes, chunksize=1))
+    passed, failed, skipped = (sum(column) for column in zip(*counts, (0, 0, 0)))
+    said = f"{passed} passed, {failed} failed"
+    if skipped:
+        said += f", {skipped} skipped"
+    print(said)
+    return 1 if failed or passed == 0 else 0
+
+
+def by_class(tests):
+    """Lists of the tests of a class, which share a server."""
+    return [list(group) for _, group in itertools.groupby(tests, type)]
+
+
+def run_class(tests):
+    """passed, failed, skipped"""
     result = Result()
-    unittest.TestSuite(selected(found, arguments.only)).run(result)
+    unittest.TestSuite(tests).run(result)
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    counts = f"{result.passed} passed, {failed} failed"
-    if result.skipped:
-        counts += f", {len(result.skipped)} skipped"
-    print(counts)
-    return 1 if failed or result.passed == 0 else 0
+    return result.passed, failed, len(result.skipped)
 
 
 if __name__ == "__main__":

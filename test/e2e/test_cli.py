@@ -114,3 +114,4 @@ class FirstStart(TestCase):
             usher.start()
         self.assertIn(usher.process.returncode, (1, 2))
         self.assertIn(usher.database, str(raised.exception))
+        os.remove(usher.database)

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import warnings
 
 from harness import EVENT, HOOKS, TestCase, eventually
 
@@ -25,10 +26,15 @@ def make_certificate(folder, name, days="2"):
     return paths
 
 
-class TlsHook:
-    """An endpoint that takes calls over TLS."""
+def take_any_version(context):
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
 
-    def __init__(self, certificate, key):
+
+class TlsHook:
+    """An endpoint that takes calls over TLS, perhaps of no newer version than this."""
+
+    def __init__(self, certificate, key, newest=None):
         calls = self.calls = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -45,6 +51,11 @@ class TlsHook:
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
+        if newest is not None:
+            take_any_version(context)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # that is the point
+                context.maximum_version = newest
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         # A caller who breaks off is what one of the tests is about, and no news.
@@ -74,8 +85,8 @@ class Tls(TestCase):
             "--retry-delays", "60")
         super().setUpClass()
 
-    def tls_hook(self, certificate):
-        endpoint = TlsHook(*certificate)
+    def tls_hook(self, certificate, newest=None):
+        endpoint = TlsHook(*certificate, newest)
         self.addCleanup(endpoint.stop)
         hook = self.expect(self.api.post(HOOKS, {"hookUrl": endpoint.url, "event": EVENT}), 201)
         return endpoint, hook
@@ -97,6 +108,38 @@ class Tls(TestCase):
         attempt, = self.expect(self.api.get(f"/deliveries/{delivery['id']}"), 200)["attempts"]
         self.assertIn("certificate", attempt["detail"])
         self.assertEqual(endpoint.calls, [])
+
+    def test_versions_before_1_2_are_refused(self):
+        endpoint, hook = self.tls_hook(self.trusted, ssl.TLSVersion.TLSv1_1)
+        self.assertEqual(self.version_of(endpoint), "TLSv1.1")
+        said = self.expect(self.api.post(f"{HOOKS}/{hook['id']}/test"), 200)
+        self.assertEqual((said["delivered"], said["status"]), (False, None))
+        self.assertIn("tls", said["error"])
+        self.assertEqual(endpoint.calls, [])
+        endpoint, hook = self.tls_hook(self.trusted, ssl.TLSVersion.TLSv1_2)
+        said = self.expect(self.api.post(f"{HOOKS}/{hook['id']}/test"), 200)
+        self.assertEqual((said["delivered"], said["status"]), (True, 200))
+
+    def version_of(self, endpoint):
+        """What a client that would take anything gets."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        take_any_version(context)
+        with socket.create_connection(("127.0.0.1", endpoint.server.server_port)) as plain:
+            with context.wrap_socket(plain) as secure:
+                return secure.version()
+
+    def test_an_authority_of_ones_own_stands_in_for_the_systems(self):
+        """Without --tls-ca-file nobody has heard of it."""
+        usher = self.own_usher().start()
+        self.api = usher.client()
+        self.addCleanup(self.api.close)
+        endpoint, hook = self.tls_hook(self.trusted)
+        said = self.expect(self.api.post(f"{HOOKS}/{hook['id']}/test"), 200)
+        self.assertEqual((said["delivered"], said["status"]), (False, None))
+        self.assertIn("certificate", said["error"])
+        self.assertEqual(endpoint.calls, [])
+        self.assertEqual(usher.stop(), 0)
 
     def served(self, usher):
         """The certificate that a new connection is shown."""
