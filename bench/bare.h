@@ -14,7 +14,7 @@
 #include "os/clock.h"
 
 #define BARE_IN_FLIGHT_MAX 4096
-#define BARE_URLS_MAX      256
+#define BARE_URLS_MAX      1024
 #define BARE_FIELDS_MAX    12
 
 /* What the command line says. Place i in flight posts to url i modulo url_count. */
@@ -46,7 +46,7 @@ void bare_post_init(struct bare_post *post, uint64_t number);
 void bare_post_done(struct bare_post *post);
 
 void bare_watch_start(struct bare_watch *watch);
-/* The one line on standard output that bench/run reads. */
+/* The one line on standard output that bench/baseline.py reads. */
 void bare_watch_tell(const struct bare_watch *watch, const struct bare_plan *plan, uint64_t failed);
 
 #endif

@@ -2,12 +2,14 @@
 /*
  * An endpoint that costs as little as one can: answers 200 to whatever is posted, for benchmarks.
  *
- *     sink [--ports N] [--certificate FILE --key FILE] [--counters FILE] [--distinct]
+ *     sink [--ports N] [--certificate FILE --key FILE] [--counters FILE [--arrivals N]]
+ *          [--distinct]
  *
  * One thread, epoll, keep-alive, Content-Length only; N listeners at ports that were free, which
- * are printed in one line. --counters keeps struct counters in a file that others may map.
- * --distinct also counts the different webhook-ids. Ends at SIGTERM or SIGINT and then prints what
- * it has counted. Not a server for strangers: it trusts its client.
+ * are printed in one line. --counters keeps struct counters in a file that others may map;
+ * --arrivals puts behind them when each of the last N requests came. --distinct also counts the
+ * different webhook-ids. From SIGUSR1 on it accepts and reads but answers nobody. Ends at SIGTERM
+ * or SIGINT and then prints what it has counted. Not a server for strangers: it trusts its client.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,25 +34,29 @@
 
 #define BUFFER_BYTES 65536
 #define EVENTS_MAX   256
-#define PORTS_MAX    256
+#define PORTS_MAX    1024
+#define ARRIVALS_MAX (1L << 22)
 #define ANSWER       "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 /* Places for ids, a power of two; as many ids as half of that are told apart quickly. */
 #define IDS_MAX ((uint64_t)1 << 22)
 
-/* bench/run reads these as four numbers in this order. */
+/* bench/sink.py reads these as four numbers in this order, then the arrivals. */
 struct counters {
     uint64_t requests;
     uint64_t distinct;        /* webhook-ids, with --distinct */
     uint64_t last_arrival_ns; /* CLOCK_MONOTONIC, of the newest batch of requests */
     uint64_t connections;     /* accepted so far */
+    /* CLOCK_MONOTONIC of the first byte of request i, counted from 0, at i modulo --arrivals. */
+    uint64_t arrivals_ns[];
 };
 
 struct visitor {
     struct link link; /* in sink->visitors */
     int fd;
     bool is_listener;
-    SSL *ssl; /* NULL: plain */
+    SSL *ssl;          /* NULL: plain */
+    uint64_t since_ns; /* with --arrivals, while len > 0: when its first byte came */
     size_t len;
     char bytes[BUFFER_BYTES];
 };
@@ -59,6 +66,7 @@ struct sink {
     const char *certificate_path;
     const char *key_path;
     const char *counters_path;
+    uint64_t arrivals; /* 0: their times are not taken */
     bool is_distinct;
 
     int epoll;
@@ -70,12 +78,15 @@ struct sink {
 };
 
 static volatile sig_atomic_t is_stopping;
+static volatile sig_atomic_t is_silent;
 
 static void
 on_signal(int number)
 {
-    (void)number;
-    is_stopping = 1;
+    if (number == SIGUSR1)
+        is_silent = 1;
+    else
+        is_stopping = 1;
 }
 
 /* --- counting --------------------------------------------------------------------------------- */
@@ -83,6 +94,7 @@ on_signal(int number)
 static bool
 counters_open(struct sink *sink)
 {
+    size_t bytes = sizeof(struct counters) + sink->arrivals * sizeof(uint64_t);
     void *mapped;
     int fd;
 
@@ -92,9 +104,9 @@ counters_open(struct sink *sink)
     if (sink->counters_path == NULL)
         return true;
     fd = open(sink->counters_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, sizeof(struct counters)) != 0)
+    if (fd < 0 || ftruncate(fd, (off_t)bytes) != 0)
         return false;
-    mapped = mmap(NULL, sizeof(struct counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    mapped = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     (void)close(fd);
     if (mapped == MAP_FAILED)
         return false;
@@ -182,6 +194,18 @@ visitor_write(struct visitor *visitor, const char *bytes, size_t len)
     return send(visitor->fd, bytes, len, MSG_NOSIGNAL) == (ssize_t)len;
 }
 
+static void
+count_request(struct sink *sink, const struct visitor *visitor, size_t head_len)
+{
+    struct counters *counters = sink->counters;
+
+    if (sink->is_distinct)
+        count_id(sink, visitor->bytes, head_len);
+    if (sink->arrivals > 0)
+        counters->arrivals_ns[counters->requests % sink->arrivals] = visitor->since_ns;
+    counters->requests++;
+}
+
 /* Answer all that is whole; false when the visitor is to be shown out. */
 static bool
 visitor_serve(struct visitor *visitor, struct sink *sink)
@@ -193,12 +217,12 @@ visitor_serve(struct visitor *visitor, struct sink *sink)
 
         if (count <= 0)
             return count < 0 && errno == EAGAIN;
+        if (visitor->len == 0 && sink->arrivals > 0)
+            visitor->since_ns = now_ns();
         visitor->len += (size_t)count;
         while ((len = request_len(visitor, &head_len)) > 0) {
-            if (sink->is_distinct)
-                count_id(sink, visitor->bytes, head_len);
-            sink->counters->requests++;
-            if (!visitor_write(visitor, ANSWER, sizeof(ANSWER) - 1))
+            count_request(sink, visitor, head_len);
+            if (!is_silent && !visitor_write(visitor, ANSWER, sizeof(ANSWER) - 1))
                 return false;
             visitor->len -= len;
             memmove(visitor->bytes, visitor->bytes + len, visitor->len);
@@ -339,9 +363,11 @@ options_parse(int argc, char **argv, struct sink *sink)
         {"certificate", required_argument, NULL, 'c'},
         {"key", required_argument, NULL, 'k'},
         {"counters", required_argument, NULL, 'o'},
+        {"arrivals", required_argument, NULL, 'a'},
         {"distinct", no_argument, NULL, 'd'},
         {NULL, 0, NULL, 0},
     };
+    long arrivals = 0;
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -350,11 +376,16 @@ options_parse(int argc, char **argv, struct sink *sink)
         case 'c': sink->certificate_path = optarg; break;
         case 'k': sink->key_path = optarg; break;
         case 'o': sink->counters_path = optarg; break;
+        case 'a': arrivals = strtol(optarg, NULL, 10); break;
         case 'd': sink->is_distinct = true; break;
         default: return false;
         }
     }
+    if (arrivals < 0 || arrivals > ARRIVALS_MAX)
+        return false;
+    sink->arrivals = (uint64_t)arrivals;
     return optind == argc && sink->port_count >= 1 && sink->port_count <= PORTS_MAX &&
+           (arrivals == 0 || sink->counters_path != NULL) &&
            (sink->certificate_path == NULL) == (sink->key_path == NULL);
 }
 
@@ -368,6 +399,18 @@ sink_close(struct sink *sink)
     free(sink->ids);
 }
 
+/* Thousands of hanging requests are a connection each. */
+static void
+descriptors_raise(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -377,11 +420,13 @@ main(int argc, char **argv)
     if (!options_parse(argc, argv, &sink)) {
         (void)fprintf(stderr,
             "usage: sink [--ports 1..%d] [--certificate FILE --key FILE] "
-            "[--counters FILE] [--distinct]\n",
-            PORTS_MAX);
+            "[--counters FILE [--arrivals 1..%ld]] [--distinct]\n",
+            PORTS_MAX, ARRIVALS_MAX);
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    descriptors_raise();
+    (void)sigaction(SIGUSR1, &stop, NULL);
     (void)sigaction(SIGTERM, &stop, NULL);
     (void)sigaction(SIGINT, &stop, NULL);
     if (!sink_open(&sink)) {
