@@ -148,7 +148,7 @@ def check_routes(tree):
     told = []
     for method, path, scope, rest in re.findall(
             r"(?m)^  (GET|POST|PUT|PATCH|DELETE) +(/\S+) +(\w+) *(.*)$", text):
-        at_root = path in ("/healthz", "/readyz", "/metrics")
+        at_root = path in ("/healthz", "/readyz", "/metrics", "/openapi.json")
         words = rest.split()
         if words[:1] == ["list"]:
             words[:1] = ["limit", "cursor"]
@@ -259,6 +259,34 @@ def check_states(tree):
         re.findall(r'"(\w+)"', reasons))
 
 
+# --- doc/behaviours.md ----------------------------------------------------------------------------
+
+
+def has_test(tree, path, name):
+    """Defined and, in C, run."""
+    if path.endswith(".py"):
+        text, pattern = f"test/e2e/{path}", rf"(?m)^    def {name}\(self\)"
+    else:
+        text, pattern = f"src/{path}", rf"\b(?:cmocka_unit_test\w*|TEST\w*)\(\s*{name}[,)]"
+    return tree.exists(text) and re.search(pattern, tree.read(text)) is not None
+
+
+def check_behaviours(tree):
+    """Each row names tests that are there, or says why there is none."""
+    text = tree.read("doc/behaviours.md")
+    rows = re.findall(r"(?m)^\| (\d+) \| (.+?) \| (.+) \|$", text)
+    if [int(number) for number, _, _ in rows] != list(range(1, 73)):
+        raise Wrong("the rows are not numbered from 1 to 72")
+    for number, _, shown in rows:
+        named = re.findall(r"`([^`]*)`", shown)
+        if not named and not shown.startswith("Not here: "):
+            raise Wrong(f"{number} names neither a test nor a reason")
+        for one in named:
+            found = re.fullmatch(r"((?:test_\w+\.py)|(?:[a-z]+/\w+_test\.c)): (\w+)", one)
+            if found is None or not has_test(tree, *found.groups()):
+                raise Wrong(f"{number} names {one}")
+
+
 # --- all documents --------------------------------------------------------------------------------
 
 
@@ -305,15 +333,15 @@ def check_version(tree):
 def check_stages(tree):
     real = re.search(r"(?m)^STAGES=\((.*)\)$", tree.read("run"))[1].split()
     hacking = re.search(r"(?s)runs single stages: (.*?)\.", tree.read("HACKING.md"))[1]
-    usage = re.search(r"(?s)only these stages:\n\s*(.*?)\n", tree.read("run"))[1]
+    usage = re.search(r"(?s)only these stages:\n(.*?)\n  \S", tree.read("run"))[1]
     for told in (hacking.replace(",", " ").split(), usage.split()):
         if told != real:
             raise Wrong(f"the stages are {real}, told are {told}")
 
 
 CHECKS = [check_metrics, check_log_events, check_limits, check_routes, check_example_body,
-    check_example_head, check_schedule, check_pictures, check_states, check_links, check_names,
-    check_version, check_stages]
+    check_example_head, check_schedule, check_pictures, check_states, check_behaviours, check_links,
+    check_names, check_version, check_stages]
 
 
 # --- the tour -------------------------------------------------------------------------------------
@@ -380,7 +408,7 @@ LIES = [
     (check_limits, "doc/operations.md", "16384 bytes | `HTTP_HEAD", "16383 bytes | `HTTP_HEAD"),
     (check_limits, "src/base/limits.h", "JSON_DEPTH_MAX 64", "JSON_DEPTH_MAX 65"),
     (check_routes, "doc/protocol.txt", "  GET    /readyz ", "  POST   /readyz "),
-    (check_routes, "doc/protocol.txt", "list webinar\n", "list\n"),
+    (check_routes, "doc/protocol.txt", "list webinar type", "list type"),
     (check_routes, "src/api/events.c", '"/api/v1/events/{id}", SCOPE_READ',
         '"/api/v1/events/{id}", SCOPE_WRITE'),
     (check_example_body, "doc/protocol.txt", "John Doe", "John Dough"),
@@ -398,6 +426,12 @@ LIES = [
     (check_states, "doc/protocol.txt", "  cancelled   the hook", "  removed     the hook"),
     (check_states, "doc/protocol.txt", "may become nothing", "may become enabled"),
     (check_states, "src/domain/event.c", '"registered"', '"joined"'),
+    (check_behaviours, "doc/behaviours.md", "test_gone_means_never_again", "test_gone_is_gone"),
+    (check_behaviours, "doc/behaviours.md", "`net/url_test.c: ", "`url_test.c: "),
+    (check_behaviours, "doc/behaviours.md", "\n| 49 |", "\n| 50 |"),
+    (check_behaviours, "doc/behaviours.md", "| Not here: the body", "| The body"),
+    (check_behaviours, "test/e2e/test_hooks.py", "def test_gone_means", "def no_test_gone_means"),
+    (check_behaviours, "src/queue/breaker_test.c", "cmocka_unit_test(a_probe_is_alone)", ""),
     (check_links, "README.md", "(HACKING.md)", "(HACKED.md)"),
     (check_names, "ARCHITECTURE.md", "cli/committed.c", "cli/omitted.c"),
     (check_names, "HACKING.md", "`test/e2e/`", "`test/e3e/`"),
