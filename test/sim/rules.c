@@ -63,6 +63,15 @@ count_young(struct sim *sim, unsigned loop)
     return count;
 }
 
+/* The young are at most half of the connections. */
+static unsigned
+young_allowed(const struct sim *sim)
+{
+    unsigned half = sim->connections_max / 2;
+
+    return sim->in_flight_max < half ? sim->in_flight_max : half;
+}
+
 void
 rules_start(struct sim *sim, struct flight *flight)
 {
@@ -80,8 +89,8 @@ rules_start(struct sim *sim, struct flight *flight)
         sim_fail(sim, "hook %d: %u in flight, %u allowed", hook->index, hook->in_flight,
             hook->now.in_flight_max);
     check_rate(sim, hook, is_known);
-    if (count_young(sim, loop) > sim->in_flight_max)
-        sim_fail(sim, "loop %u: more than %u young ones in flight", loop, sim->in_flight_max);
+    if (count_young(sim, loop) > young_allowed(sim))
+        sim_fail(sim, "loop %u: more than %u young ones in flight", loop, young_allowed(sim));
     if (sim->loop_flights[loop] > sim->connections_max)
         sim_fail(sim, "loop %u: more than %u connections", loop, sim->connections_max);
 }
@@ -133,7 +142,7 @@ static bool
 is_held_up(struct sim *sim, const struct hook_model *hook, const struct lane *lane)
 {
     unsigned loop = (unsigned)hook->pk % sim->loop_count;
-    unsigned young_max = lane->is_proven ? sim->in_flight_max : sim->in_flight_max / 2;
+    unsigned young_max = lane->is_proven ? young_allowed(sim) : young_allowed(sim) / 2;
     unsigned flights = sim->loop_flights[loop];
     int64_t now_us = sim_now(sim).us;
 
