@@ -101,9 +101,9 @@ queue_post(struct queue *queue, struct letter *first, struct letter **end, size_
     *queue->end = first;
     queue->end = end;
     queue->count += count;
-    /* One call is for one worker; the others would wake for nothing. */
-    CHECK((count == 1 ? pthread_cond_signal(&queue->filled)
-                      : pthread_cond_broadcast(&queue->filled)) == 0);
+    /* All of them, also for one call: waking a single one doubled the 99th of a hundred answers
+     * beside deliveries, where all threads share a core. */
+    CHECK(pthread_cond_broadcast(&queue->filled) == 0);
     CHECK(pthread_mutex_unlock(&queue->mutex) == 0);
 }
 
