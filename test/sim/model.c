@@ -648,16 +648,21 @@ model_flush_committed(struct model *model, unsigned loop)
     at->is_out = false;
 }
 
-/* What was due once may have been taken up, and then is due whatever the clock says. */
+/* What was due once may have been taken up, and then is due whatever the clock says. So is what
+ * lies further away than anything can: it was written while the clock was wrong. */
+static int64_t
+due_as_of(int64_t due_us, int64_t now_us)
+{
+    return due_us <= now_us || due_us - now_us >= US_PER_DAY ? 0 : due_us;
+}
+
 static void
 cell_is_due(struct model *model, struct cell *cell)
 {
     int64_t now_us = sim_wall(model->sim).us;
 
-    if (cell->due_min <= now_us)
-        cell->due_min = 0;
-    if (cell->kept_due_min <= now_us)
-        cell->kept_due_min = 0;
+    cell->due_min = due_as_of(cell->due_min, now_us);
+    cell->kept_due_min = due_as_of(cell->kept_due_min, now_us);
 }
 
 /* Those of a fan-out that fail within one flush wait together, until the last of them is due: as
