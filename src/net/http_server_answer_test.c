@@ -11,29 +11,10 @@
 #include "support/serving.h"
 #include "support/test.h"
 
-#define HOST "Host: a.example\r\n"
 #define FEED "GET /feed HTTP/1.1\r\n" HOST "\r\n"
 
 /* Long enough for what must not happen by then, short enough to wait for. */
 #define SHORT_MS 60
-
-static int
-start(void **state)
-{
-    static struct serving serving;
-
-    serving_start(&serving, (struct http_server_options){0});
-    *state = &serving;
-    return 0;
-}
-
-static int
-stop(void **state)
-{
-    serving_stop(*state);
-    assert_int_equal(metric_get(METRIC_http_connections), 0);
-    return 0;
-}
 
 static struct http_request *
 begin(struct serving *serving, struct caller *caller)
@@ -355,19 +336,17 @@ it_is_the_same_over_tls(void **state)
     certificates_remove(&certificates);
 }
 
-#define FEED_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        FEED_TEST(an_answer_comes_piece_by_piece),
-        FEED_TEST(an_older_client_reads_to_the_close),
-        FEED_TEST(head_is_told_no_piece),
-        FEED_TEST(what_is_asked_meanwhile_is_answered_after_it),
-        FEED_TEST(a_peer_that_closes_is_gone_at_once),
-        FEED_TEST(a_reader_that_is_too_slow_is_cut),
-        FEED_TEST(a_reader_that_lags_and_catches_up_is_kept),
+        SERVING_TEST(an_answer_comes_piece_by_piece),
+        SERVING_TEST(an_older_client_reads_to_the_close),
+        SERVING_TEST(head_is_told_no_piece),
+        SERVING_TEST(what_is_asked_meanwhile_is_answered_after_it),
+        SERVING_TEST(a_peer_that_closes_is_gone_at_once),
+        SERVING_TEST(a_reader_that_is_too_slow_is_cut),
+        SERVING_TEST(a_reader_that_lags_and_catches_up_is_kept),
         cmocka_unit_test(a_reader_that_stops_is_gone_after_a_while),
         cmocka_unit_test(nothing_to_say_is_no_reason_to_close),
         cmocka_unit_test(a_drain_waits_for_the_end),

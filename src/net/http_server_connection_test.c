@@ -9,26 +9,6 @@
 #include "support/serving.h"
 #include "support/test.h"
 
-#define HOST "Host: a.example\r\n"
-
-static int
-start(void **state)
-{
-    static struct serving serving;
-
-    serving_start(&serving, (struct http_server_options){0});
-    *state = &serving;
-    return 0;
-}
-
-static int
-stop(void **state)
-{
-    serving_stop(*state);
-    assert_int_equal(metric_get(METRIC_http_connections), 0);
-    return 0;
-}
-
 static void
 a_connection_serves_one_request_after_the_other(void **state)
 {
@@ -462,21 +442,21 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_connection_serves_one_request_after_the_other),
-        cmocka_unit_test(an_older_client_gets_a_close_unless_it_asks_to_keep_the_connection),
-        cmocka_unit_test(pipelined_requests_are_answered_in_order),
-        cmocka_unit_test(whatever_leaves_a_doubt_is_refused_and_the_connection_closed),
-        cmocka_unit_test(a_body_of_exactly_the_limit_is_taken),
-        cmocka_unit_test(a_chunked_body_may_come_in_any_pieces),
-        cmocka_unit_test(who_expects_100_is_told_to_go_on),
-        cmocka_unit_test(a_head_request_gets_the_length_and_no_body),
-        cmocka_unit_test(an_early_answer_keeps_the_connection_only_if_little_is_left),
-        cmocka_unit_test(a_peer_that_goes_away_is_told_to_the_handler_once),
-        cmocka_unit_test(who_closes_only_its_sending_side_still_gets_the_answer),
-        cmocka_unit_test(a_paused_request_holds_its_sender_back),
-        cmocka_unit_test(a_slow_reader_gets_a_large_answer_whole),
+        SERVING_TEST(a_connection_serves_one_request_after_the_other),
+        SERVING_TEST(an_older_client_gets_a_close_unless_it_asks_to_keep_the_connection),
+        SERVING_TEST(pipelined_requests_are_answered_in_order),
+        SERVING_TEST(whatever_leaves_a_doubt_is_refused_and_the_connection_closed),
+        SERVING_TEST(a_body_of_exactly_the_limit_is_taken),
+        SERVING_TEST(a_chunked_body_may_come_in_any_pieces),
+        SERVING_TEST(who_expects_100_is_told_to_go_on),
+        SERVING_TEST(a_head_request_gets_the_length_and_no_body),
+        SERVING_TEST(an_early_answer_keeps_the_connection_only_if_little_is_left),
+        SERVING_TEST(a_peer_that_goes_away_is_told_to_the_handler_once),
+        SERVING_TEST(who_closes_only_its_sending_side_still_gets_the_answer),
+        SERVING_TEST(a_paused_request_holds_its_sender_back),
+        SERVING_TEST(a_slow_reader_gets_a_large_answer_whole),
         cmocka_unit_test(requests_without_an_answer_are_told_when_the_server_is_freed),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

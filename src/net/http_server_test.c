@@ -17,7 +17,6 @@
 #include "support/serving.h"
 #include "support/test.h"
 
-#define HOST "Host: a.example\r\n"
 #define GET  "GET /echo HTTP/1.1\r\n" HOST "\r\n"
 #define HOLD "GET /hold HTTP/1.1\r\n" HOST "\r\n"
 

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "domain/delivery_id.h"
 #include "os/metrics.h"
 #include "send/dispatch.h"
 #include "store/hooks.h"
@@ -19,10 +18,8 @@
 static int64_t
 make_failing(struct world *world, int64_t members)
 {
-    int64_t hook = perform(world, make_hook, 1);
+    int64_t hook = make_told(world, members);
 
-    perform(world, make_members, members);
-    tell_hook(world, hook, 77);
     for (int i = 0; i < FAILURES && world->network.count > 0; i++)
         answer_some(world, 1, 500);
     assert_int_equal(world->network.count, 0);
@@ -44,9 +41,7 @@ an_outage_kills_no_delivery(void **state)
     assert_int_equal(number(&world, "SELECT count(*) FROM dead"), 0);
     assert_non_null(lane_of(&world, hook));
     pass(&world, &(struct pass){.us = 6 * US_PER_HOUR, .status = 200});
-    assert_int_equal(perform(&world, count_delivered, 0), 200);
-    assert_int_equal(perform(&world, count_open, 0), 0);
-    assert_int_equal(perform(&world, count_chunks, 0), 0);
+    assert_settled(&world, 200);
     world_close(&world);
 }
 
@@ -61,10 +56,8 @@ static int
 receive(const struct http_exchange *exchange, void *arg)
 {
     struct receiver *receiver = arg;
-    struct delivery_id id;
+    size_t member = member_of(exchange);
 
-    assert_int_equal(delivery_id_parse(field_of(exchange, "webhook-id"), &id), OK);
-    size_t member = (size_t)id.attendee.bytes[10] * 256 + id.attendee.bytes[11] - 10000;
     assert_true(member < COUNT_OF(receiver->accepted));
     receiver->asked++;
     if (receiver->status == 200)
@@ -86,9 +79,7 @@ a_dead_endpoint_leaves_few_rows_and_hears_everything_once_when_it_is_back(void *
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, COUNT_OF(receiver.accepted));
-    tell_hook(&world, hook, 77);
+    make_told(&world, COUNT_OF(receiver.accepted));
     receiver.status = 500;
     how.us = 12 * US_PER_HOUR;
     pass(&world, &how);
@@ -225,12 +216,9 @@ static int
 all_but_the_first(const struct http_exchange *exchange, void *arg)
 {
     int64_t *first = arg;
-    struct delivery_id id;
-    int64_t member;
+    int64_t member = (int64_t)member_of(exchange);
 
-    assert_int_equal(delivery_id_parse(field_of(exchange, "webhook-id"), &id), OK);
-    member = id.attendee.bytes[10] * 256 + id.attendee.bytes[11];
-    if (*first == 0)
+    if (*first < 0)
         *first = member;
     return *first == member ? 500 : 200;
 }
@@ -239,7 +227,7 @@ static void
 one_delivery_that_can_never_be_taken_does_not_keep_the_others_waiting(void **state)
 {
     struct world world;
-    int64_t first = 0;
+    int64_t first = -1;
     struct pass how = {.us = 3600 * US_PER_S, .status_of = all_but_the_first, .arg = &first};
 
     (void)state;
@@ -261,9 +249,7 @@ too_many_requests_are_no_outage(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 60);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 60);
     pass(&world, &(struct pass){.us = 60 * US_PER_S, .status = 429});
     assert_int_equal(lane_of(&world, hook)->breaker.state, BREAKER_CLOSED);
     assert_int_equal(number(&world, "SELECT first_failure_us IS NOT NULL FROM hook"), 1);
@@ -291,8 +277,7 @@ a_failing_hook_that_is_enabled_is_tried_at_once(void **state)
     int64_t hook = make_failing(&world, 100);
     advance(&world, US_PER_S);
     assert_int_equal(world.network.count, 0);
-    perform(&world, forgive, hook);
-    tell_change(&world, hook);
+    perform_change(&world, forgive, hook);
     pump(&world);
     assert_int_equal(world.network.count, 1);
     assert_int_equal(lane_of(&world, hook)->breaker.state, BREAKER_CLOSED);
@@ -310,9 +295,7 @@ check_back_after_an_outage(bool is_enabled_by_hand)
     struct world world;
 
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 30);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 30);
     pass(&world, &(struct pass){.us = US_PER_S, .status = 503});
     struct lane *lane = lane_of(&world, hook);
     assert_int_equal(lane->breaker.state, BREAKER_OPEN);
@@ -322,14 +305,12 @@ check_back_after_an_outage(bool is_enabled_by_hand)
     assert_true(lane->throttle.rate == 0);
 
     if (is_enabled_by_hand) {
-        perform(&world, forgive, hook);
-        tell_change(&world, hook);
+        perform_change(&world, forgive, hook);
     } else {
         await_start(&world);
     }
     pass(&world, &(struct pass){.us = 3 * US_PER_S, .status = 200});
-    assert_int_equal(perform(&world, count_delivered, 0), 30);
-    assert_int_equal(perform(&world, count_open, 0), 0);
+    assert_settled(&world, 30);
     assert_int_equal(lane->breaker.state, BREAKER_CLOSED);
     world_close(&world);
 }
@@ -350,9 +331,7 @@ a_rate_that_was_learned_is_forgotten_in_an_outage(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 60);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 60);
     answer_some(&world, 3, 200);
     answer_some(&world, 1, 503);
     struct lane *lane = lane_of(&world, hook);
@@ -397,8 +376,7 @@ a_hook_that_was_failing_at_the_start_is_met_with_one_probe(void **state)
         tell_hook(&world, hook, 100 + i);
     world_halt(&world);
     world_start(&world);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(world.network.count, 1);
     assert_int_equal(lane_of(&world, hook)->breaker.state, BREAKER_PROBING);
     assert_in_range(lane_of(&world, hook)->fanout_count, 1, 4);
@@ -475,8 +453,7 @@ after_too_long_a_time_of_failing_a_hook_is_disabled_and_that_is_told(void **stat
     assert_null(lane_of(&world, hook));
     assert_int_equal(number(&world, "SELECT count(*) FROM dead"), 0);
     perform(&world, enable, hook);
-    perform(&world, forgive, hook);
-    tell_change(&world, hook);
+    perform_change(&world, forgive, hook);
     pump(&world);
     answer_all(&world, 200);
     pass(&world, &(struct pass){.us = 3600 * US_PER_S, .status = 200});
@@ -495,8 +472,7 @@ a_success_in_between_starts_that_time_anew(void **state)
     int64_t hook = make_failing(&world, 2000);
     pass(&world, &(struct pass){.us = 4 * US_PER_HOUR, .status = 500});
     await_start(&world);
-    answer_status(&world, 0, 200);
-    pump(&world);
+    answer_some(&world, 1, 200);
     assert_true(world.network.count > 0);
     pass(&world, &(struct pass){.us = 4 * US_PER_HOUR, .status = 500});
     assert_int_equal(perform(&world, is_disabled, hook), 0);
@@ -517,9 +493,7 @@ an_outage_is_told_once_and_so_is_its_end(void **state)
     world.event = EVENT_HOOK_RECOVERED;
     (void)perform(&world, make_hook, 3);
     world.event = NULL;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 100);
     for (int i = 0; i < 3; i++)
         answer_some(&world, 1, 500);
     assert_int_equal(count_told(&world, EVENT_HOOK_FAILING), 0);

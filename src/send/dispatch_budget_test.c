@@ -3,7 +3,6 @@
  * What many hooks share: the places of a loop, its connections, the budget of their account; and
  * what one endpoint can take.
  */
-#include "domain/delivery_id.h"
 #include "send/dispatch.h"
 #include "send/lane_health.h"
 #include "support/sending.h"
@@ -21,10 +20,7 @@ make_hooks(struct world *world, int64_t *hooks, int64_t first, size_t count)
 static bool
 is_to(const struct http_exchange *exchange, int64_t n)
 {
-    struct delivery_id id;
-
-    assert_int_equal(delivery_id_parse(field_of(exchange, "webhook-id"), &id), OK);
-    return id_equals(id.hook, numbered(n));
+    return id_equals(delivery_of(exchange).hook, numbered(n));
 }
 
 /* Answer all that goes to the n-th hook. */
@@ -66,8 +62,7 @@ two_hundred_hooks_that_hang_do_not_delay_a_healthy_one(void **state)
     perform(&world, disable, healthy);
     perform(&world, tell, 71);
     perform(&world, enable, healthy);
-    dispatch_wake(world.set, hooks, HANGING);
-    pump(&world);
+    wake_hooks(&world, hooks, HANGING);
     /* At that very moment the healthy one finds a place, */
     assert_int_equal(world.network.count, 8);
     tell_only(&world, healthy, 72);
@@ -94,9 +89,7 @@ the_places_of_the_young_are_free_again_without_an_answer(void **state)
     (void)state;
     world_open(&world);
     world.dispatch->turns.young_max = 4;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 200);
-    tell_hook(&world, hook, 77);
+    make_told(&world, 200);
     assert_int_equal(world.network.count, 2);
     for (int i = 0; i < 10; i++)
         answer_some(&world, 1, 200);
@@ -112,23 +105,29 @@ the_places_of_the_young_are_free_again_without_an_answer(void **state)
     world_close(&world);
 }
 
+/* Two hooks that are known to be good, in a world of few places and connections. */
+static void
+open_two_known(struct world *world, int64_t *hooks)
+{
+    world_open(world);
+    world->dispatch->turns.young_max = 4;
+    world->dispatch->turns.connections_max = 20;
+    perform(world, make_members, 100);
+    make_hooks(world, hooks, 1, 2);
+    perform(world, tell, 70);
+    wake_hooks(world, hooks, 2);
+    answer_all(world, 200);
+}
+
 static void
 who_hangs_gets_no_more_connections_once_half_of_them_are_in_use(void **state)
 {
-    int64_t hooks[3];
+    int64_t hooks[2];
     struct world world;
 
     (void)state;
-    world_open(&world);
-    world.dispatch->turns.young_max = 4;
-    world.dispatch->turns.connections_max = 20;
-    perform(&world, make_members, 100);
-    make_hooks(&world, hooks, 1, 2);
-    /* Both are known to be good; then the first one hangs. */
-    perform(&world, tell, 70);
-    dispatch_wake(world.set, hooks, 2);
-    pump(&world);
-    answer_all(&world, 200);
+    open_two_known(&world, hooks);
+    /* The first one hangs. */
     tell_only(&world, hooks[0], 77);
     for (int i = 0; i < 20; i++)
         advance(&world, YOUNG_US);
@@ -152,15 +151,7 @@ who_was_held_goes_on_when_there_are_connections_again(void **state)
     struct world world;
 
     (void)state;
-    world_open(&world);
-    world.dispatch->turns.young_max = 4;
-    world.dispatch->turns.connections_max = 20;
-    perform(&world, make_members, 100);
-    make_hooks(&world, hooks, 1, 2);
-    perform(&world, tell, 70);
-    dispatch_wake(world.set, hooks, 2);
-    pump(&world);
-    answer_all(&world, 200);
+    open_two_known(&world, hooks);
     world.told = 6;
     tell_only(&world, hooks[0], 77);
     for (int i = 0; i < 5; i++)
@@ -192,8 +183,7 @@ with_all_connections_in_use_nothing_starts_until_one_is_free(void **state)
     perform(&world, make_members, 1);
     make_hooks(&world, hooks, 1, COUNT_OF(hooks));
     perform(&world, tell, 77);
-    dispatch_wake(world.set, hooks, COUNT_OF(hooks));
-    pump(&world);
+    wake_hooks(&world, hooks, COUNT_OF(hooks));
     assert_int_equal(world.network.count, 10);
     assert_true(turns_look(&world.dispatch->turns, world.clock.instant_now).us == INT64_MAX);
     for (int i = 0; i < 10; i++)
@@ -227,8 +217,7 @@ the_rate_of_an_account_holds_over_all_its_hooks(void **state)
     execute(&world, "UPDATE account SET rate_limit = 20");
     perform(&world, make_members, 500);
     perform(&world, tell, 77);
-    dispatch_wake(world.set, hooks, 2);
-    pump(&world);
+    wake_hooks(&world, hooks, 2);
     pass(&world, &(struct pass){.us = SECONDS * US_PER_S, .status = 200});
     assert_in_range(world.network.started, SECONDS * RATE - 1, SECONDS * RATE + 3);
     int64_t first = number(&world, "SELECT delivered FROM fanout WHERE hook_pk = 1");
@@ -251,8 +240,7 @@ an_account_has_no_more_under_way_than_it_may(void **state)
     execute(&world, "UPDATE account SET rate_limit = 10000");
     perform(&world, make_members, 100);
     perform(&world, tell, 77);
-    dispatch_wake(world.set, hooks, 3);
-    pump(&world);
+    wake_hooks(&world, hooks, 3);
     for (int i = 0; i < 50; i++) {
         answer_some(&world, 1, 200);
         advance(&world, US_PER_S / 50);
@@ -289,17 +277,14 @@ a_rate_that_was_learned_is_kept_over_a_restart(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 3000);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 3000);
     pass(&world,
         &(struct pass){.us = 20 * US_PER_S, .status_of = at_most_twenty_a_second, .arg = &world});
     double learned = lane_of(&world, hook)->throttle.rate;
     assert_true(learned > 5 && learned < 40);
     world_halt(&world);
     world_start(&world);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     double known = lane_of(&world, hook)->throttle.rate;
     assert_true(known > learned * 0.8 && known < learned * 1.2);
     size_t before = world.network.started;
@@ -320,16 +305,14 @@ retry_after_of_a_busy_endpoint_pauses_its_lane_and_no_other(void **state)
     make_hooks(&world, hooks, 1, 2);
     perform(&world, make_members, 50);
     perform(&world, tell, 77);
-    dispatch_wake(world.set, hooks, 1);
-    pump(&world);
+    wake_hooks(&world, hooks, 1);
     answer(&world, 0, &busy);
     answer_all(&world, 200);
     size_t started = world.network.started;
     for (int i = 0; i < 29; i++)
         advance(&world, US_PER_S);
     assert_int_equal(world.network.started, started);
-    dispatch_wake(world.set, hooks + 1, 1);
-    pump(&world);
+    wake_hooks(&world, hooks + 1, 1);
     assert_int_equal(answer_all(&world, 200), 50);
     advance(&world, 2 * US_PER_S);
     assert_true(world.network.count > 0);

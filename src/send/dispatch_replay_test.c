@@ -12,8 +12,6 @@
 #include "store/replay.h"
 #include "support/sending.h"
 
-#define WEBINAR 77
-
 static void
 make_webinar(struct world *world)
 {
@@ -58,19 +56,17 @@ replay(struct act *act, struct engine *engine)
 static void
 want(const struct world *world, size_t i)
 {
-    assert_int_equal(
-        delivery_id_parse(field_of(world->network.under_way[i], "webhook-id"), &wanted), OK);
+    wanted = delivery_of(world->network.under_way[i]);
 }
 
 /* An event for so many, whose first one fails and waits for its retry. */
 static int64_t
 make_waiting(struct world *world, int64_t members)
 {
-    int64_t hook = perform(world, make_hook, 1);
+    int64_t hook;
 
     make_webinar(world);
-    perform(world, make_members, members);
-    tell_hook(world, hook, WEBINAR);
+    hook = make_told(world, members);
     want(world, 0);
     answer_some(world, 1, 500);
     answer_all(world, 200);
@@ -80,32 +76,26 @@ make_waiting(struct world *world, int64_t members)
 }
 
 static void
-assert_all_told_once(struct world *world, size_t members, size_t started)
+assert_all_told_once(struct world *world, int64_t members, size_t started)
 {
     pass(world, &(struct pass){.us = US_PER_DAY, .status = 200});
     assert_int_equal(world->network.started, started);
-    assert_int_equal(perform(world, count_delivered, 0), members);
-    assert_int_equal(perform(world, count_open, 0), 0);
-    assert_int_equal(perform(world, count_chunks, 0), 0);
+    assert_settled(world, members);
 }
 
 static void
 a_manual_retry_takes_the_place_of_the_one_that_waits(void **state)
 {
     struct world world;
-    struct delivery_id sent;
 
     (void)state;
     world_open(&world);
     int64_t hook = make_waiting(&world, 3);
     assert_int_equal(perform(&world, retry, 0), 1);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(world.network.count, 1);
     assert_int_equal(number_of(world.network.under_way[0], "x-usher-attempt"), 2);
-    assert_int_equal(delivery_id_parse(field_of(world.network.under_way[0], "webhook-id"), &sent),
-        OK);
-    assert_true(id_equals(sent.attendee, wanted.attendee));
+    assert_true(id_equals(delivery_of(world.network.under_way[0]).attendee, wanted.attendee));
     assert_all_told_once(&world, 3, 3 + 1);
     world_close(&world);
 }
@@ -119,8 +109,7 @@ a_manual_retry_that_fails_leaves_one_to_wait(void **state)
     world_open(&world);
     int64_t hook = make_waiting(&world, 3);
     perform(&world, retry, 0);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     answer_some(&world, 1, 500);
     advance(&world, US_PER_S / 4);
     assert_int_equal(number(&world, "SELECT count(*) FROM chunk"), 1);
@@ -142,8 +131,7 @@ a_manual_retry_of_what_is_in_hand_already_is_dropped(void **state)
     assert_int_equal(world.network.count, 1);
     execute(&world, "UPDATE chunk SET due_us = 2");
     assert_int_equal(perform(&world, retry, 0), 1);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(world.network.count, 1);
     assert_all_told_once(&world, 3, 3 + 1);
     world_close(&world);
@@ -157,10 +145,8 @@ a_manual_retry_of_what_has_failed_just_now_is_made_in_its_place(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
     make_webinar(&world);
-    perform(&world, make_members, 3);
-    tell_hook(&world, hook, WEBINAR);
+    int64_t hook = make_told(&world, 3);
     answer_status(&world, 0, 500);
     answer_status(&world, 0, 500);
     pump(&world);
@@ -172,8 +158,7 @@ a_manual_retry_of_what_has_failed_just_now_is_made_in_its_place(void **state)
     execute(&world, "UPDATE chunk SET due_us = 2");
     assert_int_equal(perform(&world, retry, 0), 1);
     answer_some(&world, 1, 500);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_all_told_once(&world, 3, 3 + 2 + 1);
     world_close(&world);
 }
@@ -192,10 +177,8 @@ check_manual_behind_delivered(bool is_known)
     assert_int_equal(world.network.count, 1);
     execute(&world, "UPDATE chunk SET due_us = 2");
     assert_int_equal(perform(&world, retry, 0), 1);
-    if (!is_known) {
-        gate_submit(&world, &gate, true);
-        gate_reach(&gate);
-    }
+    if (!is_known)
+        gate_hold(&world, &gate, true);
     answer_status(&world, 0, 200);
     if (is_known)
         pump(&world);
@@ -204,8 +187,7 @@ check_manual_behind_delivered(bool is_known)
     assert_int_equal(world.network.count, 0);
     if (!is_known) {
         assert_true(flush_is_running(world.dispatch->flush));
-        gate_open(&gate);
-        gate_end(&world, &gate);
+        gate_release(&world, &gate);
     }
     assert_all_told_once(&world, 3, 3 + 1);
     world_close(&world);
@@ -229,17 +211,14 @@ a_manual_retry_that_was_taken_up_and_goes_back_is_still_owed(void **state)
     world_open(&world);
     int64_t hook = make_waiting(&world, 3);
     perform(&world, retry, 0);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     advance(&world, US_PER_S / 4);
     assert_int_equal(number(&world, "SELECT count(*) FROM chunk"), 1);
-    perform(&world, disable, hook);
-    tell_change(&world, hook);
+    perform_change(&world, disable, hook);
     answer(&world, 0, &(struct http_result){.failure = HTTP_FAIL_CANCELLED});
     pump(&world);
     assert_int_equal(lane_of(&world, hook)->fanout_count, 0);
-    perform(&world, enable, hook);
-    tell_change(&world, hook);
+    perform_change(&world, enable, hook);
     pump(&world);
     assert_int_equal(world.network.count, 1);
     assert_int_equal(number_of(world.network.under_way[0], "x-usher-attempt"), 2);
@@ -257,8 +236,7 @@ a_manual_retry_and_a_scheduled_one_that_come_together_are_one(void **state)
     int64_t hook = make_waiting(&world, 3);
     perform(&world, retry, 0);
     clock_manual_advance(&world.clock, 10 * US_PER_S);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(world.network.count, 1);
     assert_all_told_once(&world, 3, 3 + 1);
     world_close(&world);
@@ -274,8 +252,7 @@ check_due_behind_manual(bool is_answered)
     world_open(&world);
     int64_t hook = make_waiting(&world, 3);
     perform(&world, retry, 0);
-    gate_submit(&world, &gate, true);
-    gate_reach(&gate);
+    gate_hold(&world, &gate, true);
     dispatch_wake(world.set, &hook, 1);
     look(&world, 20);
     assert_int_equal(world.network.count, 1);
@@ -284,8 +261,7 @@ check_due_behind_manual(bool is_answered)
     clock_manual_advance(&world.clock, 10 * US_PER_S);
     look(&world, 20);
     assert_int_equal(world.network.count, is_answered ? 0 : 1);
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    gate_release(&world, &gate);
     pump(&world);
     assert_all_told_once(&world, 3, 3 + 1);
     world_close(&world);
@@ -309,14 +285,12 @@ what_came_of_a_manual_retry_is_not_taken_for_what_it_replaced(void **state)
     world_open(&world);
     int64_t hook = make_waiting(&world, 3);
     perform(&world, retry, 0);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(world.network.count, 1);
     execute(&world, "INSERT INTO chunk (chunk_pk, fanout_pk, hook_pk, base, count, attempts,"
                     " due_us, todo) SELECT 1000, fanout_pk, hook_pk, base, count, attempts + 1, 1,"
                     " todo FROM chunk WHERE chunk_pk < 0");
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(world.network.count, 2);
     assert_int_equal(number_of(world.network.under_way[0], "x-usher-attempt"), 2);
     assert_int_equal(number_of(world.network.under_way[1], "x-usher-attempt"), 3);
@@ -336,8 +310,7 @@ one_that_was_delivered_is_sent_again_when_it_is_wanted(void **state)
     assert_int_equal(perform(&world, count_open, 0), 0);
     assert_int_equal(perform(&world, retry, 0), 1);
     assert_int_equal(perform(&world, count_open, 0), 1);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(world.network.count, 1);
     assert_all_told_once(&world, 40, 40 + 2);
     world_close(&world);
@@ -352,10 +325,8 @@ a_replayed_event_drops_what_is_in_hand_and_begins_anew(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
     make_webinar(&world);
-    perform(&world, make_members, 300);
-    tell_hook(&world, hook, WEBINAR);
+    int64_t hook = make_told(&world, 300);
     want(&world, 0);
     answer_some(&world, 5, 500);
     answer_some(&world, 50, 200);
@@ -366,8 +337,7 @@ a_replayed_event_drops_what_is_in_hand_and_begins_anew(void **state)
     size_t old = world.network.count;
     size_t started = world.network.started;
     assert_true(old > 0);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     /* Nothing of the old round starts any more; what was in flight ends, and counts for nothing. */
     assert_int_equal(world.network.started, started);
     while (old-- > 0)
@@ -390,8 +360,7 @@ a_retry_of_a_round_that_was_replayed_is_not_made(void **state)
     world_open(&world);
     int64_t hook = make_waiting(&world, 3);
     perform(&world, replay, hook);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_all_told_once(&world, 3, 3 + 3);
     world_close(&world);
 }
@@ -410,9 +379,7 @@ those_that_are_given_up_are_told_by_name(void **state)
     (void)perform(&world, make_hook, 2);
     world.event = NULL;
     world.schedule = schedule_standard(1);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 3);
-    tell_hook(&world, hook, WEBINAR);
+    make_told(&world, 3);
     for (size_t i = 0; i < 3; i++) {
         want(&world, 0);
         (void)delivery_id_format(&wanted, text[i]);
@@ -427,8 +394,7 @@ those_that_are_given_up_are_told_by_name(void **state)
         assert_memory_equal(body.ptr, "{\"type\":\"delivery.dead\"", 23);
         for (size_t i = 0; i < 3; i++)
             told += memmem(body.ptr, body.len, text[i], strlen(text[i])) != NULL;
-        answer_status(&world, 0, 200);
-        pump(&world);
+        answer_some(&world, 1, 200);
     }
     assert_int_equal(number(&world, "SELECT sum(dead) FROM fanout"), 3);
     world_close(&world);

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "domain/delivery_id.h"
 #include "os/fault.h"
 #include "os/metrics.h"
 #include "send/dispatch.h"
@@ -87,20 +86,17 @@ a_queue_that_is_full_only_delays(void **state)
 
     (void)state;
     world_open_with(&world, 1);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
+    int64_t hook = make_audience(&world, 100);
     perform(&world, tell, 77);
     /* The lane's news are read, and lie in the mailbox when the queue fills. */
     int64_t reads = metric_get(METRIC_store_reads_total);
-    gate_submit(&world, &before, false);
-    gate_reach(&before);
+    gate_hold(&world, &before, false);
     dispatch_wake(world.set, &hook, 1);
     look(&world, 4);
     gate_open(&before);
     while (metric_get(METRIC_store_reads_total) < reads + 2)
         (void)sched_yield();
-    gate_submit(&world, &behind, false);
-    gate_reach(&behind);
+    gate_hold(&world, &behind, false);
     crowd_in(&world, &crowd, false);
     look(&world, 4);
     gate_open(&behind);
@@ -132,16 +128,14 @@ lanes_line_up_and_leave_room_in_the_queue(void **state)
         hooks[i] = perform(&world, make_hook, 1 + i);
     perform(&world, make_members, 2);
     perform(&world, tell, 77);
-    gate_submit(&world, &gate, false);
-    gate_reach(&gate);
+    gate_hold(&world, &gate, false);
     dispatch_wake(world.set, hooks, HOOKS);
     for (int i = 0; i < 4; i++) {
         (void)dispatch_tick(world.dispatch, world.clock.instant_now);
         loop_turn(world.loop);
         assert_true(world.dispatch->reads <= READS_MAX);
     }
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    gate_release(&world, &gate);
     pump(&world);
     answer_all(&world, 200);
     assert_int_equal(world.network.started, 2 * HOOKS);
@@ -158,8 +152,7 @@ members_that_cannot_be_read_are_asked_for_again_without_haste(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
+    int64_t hook = make_audience(&world, 100);
     execute(&world, "ALTER TABLE member RENAME TO mislaid");
     int64_t sequence = perform(&world, tell, 77);
     assert_true(sequence > 0);
@@ -183,9 +176,7 @@ news_that_cannot_be_read_are_asked_for_again_and_hold_up_nothing_else(void **sta
     (void)state;
     world_open(&world);
     world.rate_limit = 10;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 100);
     while (world.network.count > 0)
         answer_status(&world, 0, 200);
     pump(&world);
@@ -213,33 +204,24 @@ news_that_cannot_be_read_are_asked_for_again_and_hold_up_nothing_else(void **sta
 }
 
 static void
-on_stopped(void *arg)
-{
-    *(bool *)arg = true;
-}
-
-static void
 a_read_that_fails_while_stopping_does_not_hold_up_the_stop(void **state)
 {
     struct world world;
     struct gate gate;
-    bool is_stopped = false;
+    bool is_stopped;
 
     (void)state;
     world_open_with(&world, 1);
     struct pollfd pollfd = {.fd = loop_mailbox(world.loop)->event_fd, .events = POLLIN};
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 10);
+    int64_t hook = make_audience(&world, 10);
     perform(&world, tell, 77);
     execute(&world, "ALTER TABLE event RENAME TO mislaid");
-    gate_submit(&world, &gate, false);
-    gate_reach(&gate);
+    gate_hold(&world, &gate, false);
     dispatch_wake(world.set, &hook, 1);
     look(&world, 4);
     assert_int_equal(world.dispatch->reads, 1);
-    dispatch_stop(world.dispatch, INSTANT_NEVER, on_stopped, &is_stopped);
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    world_stop(&world, &is_stopped);
+    gate_release(&world, &gate);
     /* Only what the loop does by itself: nobody else looks. */
     for (int i = 0; i < 100 && !is_stopped; i++) {
         (void)poll(&pollfd, 1, 10);
@@ -259,8 +241,7 @@ while_a_flush_fails_nothing_starts_and_then_all_is_as_if_nothing_had_been(void *
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 300);
+    int64_t hook = make_audience(&world, 300);
     execute(&world, "CREATE TRIGGER full BEFORE UPDATE ON fanout BEGIN"
                     " SELECT RAISE(ABORT, 'the disk is full'); END");
     tell_hook(&world, hook, 77);
@@ -284,8 +265,7 @@ while_a_flush_fails_nothing_starts_and_then_all_is_as_if_nothing_had_been(void *
     advance(&world, 20 * US_PER_S);
     answer_all(&world, 200);
     assert_int_equal(world.network.started, 300 + started / 2);
-    assert_int_equal(perform(&world, count_open, 0), 0);
-    assert_int_equal(perform(&world, count_delivered, 0), 300);
+    assert_settled(&world, 300);
     world_close(&world);
 }
 
@@ -298,8 +278,7 @@ each_flush_in_turn_may_fail(void **state)
         struct world world;
 
         world_open(&world);
-        int64_t hook = perform(&world, make_hook, 1);
-        perform(&world, make_members, 40);
+        int64_t hook = make_audience(&world, 40);
         fault_arm("lanes.flush", nth);
         tell_hook(&world, hook, 77);
         for (int i = 0; i < 60; i++) {
@@ -308,8 +287,7 @@ each_flush_in_turn_may_fail(void **state)
             advance(&world, US_PER_S / 4);
         }
         assert_int_equal(world.network.started, 40 + 2);
-        assert_int_equal(perform(&world, count_open, 0), 0);
-        assert_int_equal(perform(&world, count_delivered, 0), 40);
+        assert_settled(&world, 40);
         world_close(&world);
         if (!fault_fired())
             break;
@@ -329,11 +307,8 @@ a_full_queue_is_a_flush_that_waits(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 50);
-    tell_hook(&world, hook, 77);
-    gate_submit(&world, &gate, true);
-    gate_reach(&gate);
+    make_told(&world, 50);
+    gate_hold(&world, &gate, true);
     crowd_in(&world, &crowd, true);
     answer_status(&world, 0, 200);
     clock_manual_advance(&world.clock, US_PER_S);
@@ -342,8 +317,7 @@ a_full_queue_is_a_flush_that_waits(void **state)
     assert_true(next.us != INSTANT_NEVER.us);
     assert_true(next.us > world.clock.instant_now.us);
     assert_true(flush_is_stuck(world.dispatch->flush));
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    gate_release(&world, &gate);
     crowd_out(&world, &crowd);
     world.clock.instant_now = next;
     pump(&world);
@@ -368,8 +342,7 @@ a_flush_of_one_lane_does_not_make_the_reads_of_another_old(void **state)
     perform(&world, make_members, 4);
     tell_hook(&world, busy, 77);
     int64_t quiet = perform(&world, make_hook, 2);
-    gate_submit(&world, &before, false);
-    gate_reach(&before);
+    gate_hold(&world, &before, false);
     dispatch_wake(world.set, &quiet, 1);
     look(&world, 4);
     gate_submit(&world, &behind, false);
@@ -401,9 +374,7 @@ what_is_not_on_disk_is_bounded(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
+    make_told(&world, 100);
     world.dispatch->unflushed += UNFLUSHED_MAX;
     size_t started = world.network.started;
     while (world.network.count > 0)
@@ -434,17 +405,14 @@ a_read_that_is_run_again_reads_the_same_once(void **state)
 
     (void)state;
     world_open_with(&world, 0);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 20);
+    int64_t hook = make_audience(&world, 20);
     perform(&world, tell, 77);
-    gate_submit(&world, &gate, true);
-    gate_reach(&gate);
+    gate_hold(&world, &gate, true);
     dispatch_wake(world.set, &hook, 1);
     look(&world, 4);
     rollback.reply = loop_mailbox(world.loop);
     assert_int_equal(store_submit(&world.own_port, &rollback), OK);
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    gate_release(&world, &gate);
     pump(&world);
     answer_all(&world, 200);
     assert_int_equal(world.network.started, 20);
@@ -485,8 +453,7 @@ a_lane_without_memory_for_its_endpoint_says_so_and_tries_again(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 3);
+    int64_t hook = make_audience(&world, 3);
     world.network.is_short = true;
     log_catch(&world);
     tell_hook(&world, hook, 77);
@@ -506,9 +473,7 @@ an_idle_world_makes_no_ticks(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 4);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 4);
     answer_all(&world, 200);
     advance(&world, US_PER_S);
     next = dispatch_tick(world.dispatch, world.clock.instant_now);
@@ -557,22 +522,21 @@ static void
 witness_answer(struct world *world, struct witness *witness, long last)
 {
     struct http_exchange *exchange = world->network.under_way[0];
-    struct delivery_id id;
+    size_t member = member_of(exchange);
+    int64_t sequence = delivery_of(exchange).sequence;
+    size_t event = sequence == witness->sequences[0] ? 0 : 1;
     int status = 200;
 
-    assert_int_equal(delivery_id_parse(field_of(exchange, "webhook-id"), &id), OK);
-    size_t member = (size_t)id.attendee.bytes[10] * 256 + id.attendee.bytes[11] - 10000;
-    size_t event = id.sequence == witness->sequences[0] ? 0 : 1;
     assert_true(member < CRASH_MEMBERS);
-    assert_int_equal(id.sequence, witness->sequences[event]);
+    assert_int_equal(sequence, witness->sequences[event]);
     if (number_of(exchange, "x-usher-attempt") == 1 && member % 3 == 0)
         status = 500;
     if (status == 200) {
         witness->accepted[event][member]++;
-        if (id.sequence < witness->newest[member])
+        if (sequence < witness->newest[member])
             witness->is_disordered = true;
         else
-            witness->newest[member] = id.sequence;
+            witness->newest[member] = sequence;
     }
     step(witness, last);
     answer_status(world, 0, status);

@@ -20,9 +20,7 @@ each_of_a_thousand_is_told_exactly_once(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 1000);
-    tell_hook(&world, hook, 77);
+    make_told(&world, 1000);
     while (world.network.count > 0) {
         struct str id = field_of(world.network.under_way[0], "webhook-id");
 
@@ -48,22 +46,17 @@ a_failure_is_tried_again_when_it_is_due_and_given_up_in_the_end(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 2);
-    tell_hook(&world, hook, 77);
+    make_told(&world, 2);
     for (size_t i = 0; i < COUNT_OF(waits_s); i++) {
         assert_int_equal(number_of(world.network.under_way[0], "x-usher-attempt"), i + 1);
         assert_int_equal(answer_all(&world, 500), 2);
-        clock_manual_advance(&world.clock, waits_s[i] * US_PER_S * 7 / 10);
-        pump(&world);
+        advance(&world, waits_s[i] * US_PER_S * 7 / 10);
         assert_int_equal(world.network.count, 0);
-        clock_manual_advance(&world.clock, waits_s[i] * US_PER_S * 6 / 10);
-        pump(&world);
+        advance(&world, waits_s[i] * US_PER_S * 6 / 10);
         assert_true(world.network.count > 0);
     }
     assert_int_equal(answer_all(&world, 500), 2);
-    clock_manual_advance(&world.clock, 10 * US_PER_DAY);
-    pump(&world);
+    advance(&world, 10 * US_PER_DAY);
     assert_int_equal(world.network.count, 0);
     assert_int_equal(perform(&world, count_open, 0), 0);
     world_close(&world);
@@ -77,26 +70,20 @@ retry_after_only_ever_delays(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 1);
-    tell_hook(&world, hook, 77);
+    make_told(&world, 1);
     answer(&world, 0, &busy);
     pump(&world);
-    clock_manual_advance(&world.clock, 599 * US_PER_S);
-    pump(&world);
+    advance(&world, 599 * US_PER_S);
     assert_int_equal(world.network.count, 0);
-    clock_manual_advance(&world.clock, 2 * US_PER_S);
-    pump(&world);
+    advance(&world, 2 * US_PER_S);
     assert_int_equal(world.network.count, 1);
 
     busy.retry_after = STR("1");
     answer(&world, 0, &busy);
     pump(&world);
-    clock_manual_advance(&world.clock, 200 * US_PER_S);
-    pump(&world);
+    advance(&world, 200 * US_PER_S);
     assert_int_equal(world.network.count, 0);
-    clock_manual_advance(&world.clock, 200 * US_PER_S);
-    pump(&world);
+    advance(&world, 200 * US_PER_S);
     assert_int_equal(answer_all(&world, 200), 1);
     world_close(&world);
 }
@@ -109,9 +96,7 @@ who_is_asked_to_wait_keeps_nobody_else(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 3);
-    tell_hook(&world, hook, 77);
+    make_told(&world, 3);
     answer(&world, 0, &tomorrow);
     answer_status(&world, 0, 500);
     pump(&world);
@@ -134,8 +119,7 @@ the_newest_state_comes_last_and_an_older_one_never_after_it(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 2);
+    int64_t hook = make_audience(&world, 2);
     int64_t first = tell_hook(&world, hook, 77);
     assert_int_equal(number_of(world.network.under_way[0], "x-usher-sequence"), first);
 
@@ -146,16 +130,15 @@ the_newest_state_comes_last_and_an_older_one_never_after_it(void **state)
     assert_int_equal(number_of(world.network.under_way[1], "x-usher-sequence"), first);
 
     /* The first failed: from now on only the second is told, however long it takes. */
-    answer(&world, 0, &(struct http_result){.status = 500});
-    answer(&world, 0, &(struct http_result){.status = 500});
+    answer_status(&world, 0, 500);
+    answer_status(&world, 0, 500);
     pump(&world);
     assert_int_equal(world.network.count, 1);
     for (int i = 0; i < 3; i++) {
         for (size_t j = 0; j < world.network.count; j++)
             assert_int_equal(number_of(world.network.under_way[j], "x-usher-sequence"), second);
         assert_int_equal(answer_all(&world, i < 2 ? 500 : 200), 2);
-        clock_manual_advance(&world.clock, 3600 * US_PER_S);
-        pump(&world);
+        advance(&world, 3600 * US_PER_S);
     }
     assert_int_equal(world.network.count, 0);
     assert_int_equal(perform(&world, count_open, 0), 0);
@@ -172,9 +155,7 @@ a_booking_does_not_wait_behind_a_large_audience(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 2000);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 2000);
     world.told = 1;
     int64_t booking = tell_hook(&world, hook, 1);
     while (!is_told) {
@@ -198,12 +179,9 @@ gone_disables_the_hook_and_nothing_starts_after_it(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 100);
     size_t started = world.network.started;
-    answer(&world, 0, &(struct http_result){.status = 410});
-    pump(&world);
+    answer_some(&world, 1, 410);
     assert_int_equal(world.network.started, started);
     assert_int_equal(perform(&world, is_disabled, hook), 1);
     answer_all(&world, 200);
@@ -220,9 +198,7 @@ what_is_gone_is_disabled_once_however_many_say_so(void **state)
     (void)state;
     world_open(&world);
     world.max_in_flight = 4;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 100);
     answer_some(&world, 4, 200);
     log_catch(&world);
     answer_status(&world, 0, 410);
@@ -245,13 +221,10 @@ what_is_gone_where_a_hook_pointed_before_does_not_disable_it(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 100);
     execute(&world, "UPDATE hook SET url = 'https://example.com/other'");
     tell_change(&world, hook);
-    answer_status(&world, 0, 410);
-    pump(&world);
+    answer_some(&world, 1, 410);
     answer_all(&world, 200);
     assert_int_equal(perform(&world, is_disabled, hook), 0);
     assert_int_equal(perform(&world, count_delivered, 0), 99);
@@ -265,11 +238,8 @@ after_a_change_is_taken_up_a_disabled_hook_starts_nothing(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
-    perform(&world, disable, hook);
-    tell_change(&world, hook);
+    int64_t hook = make_told(&world, 100);
+    perform_change(&world, disable, hook);
     size_t started = world.network.started;
     answer_all(&world, 200);
     pump(&world);
@@ -278,28 +248,17 @@ after_a_change_is_taken_up_a_disabled_hook_starts_nothing(void **state)
 }
 
 static void
-on_stopped(void *arg)
-{
-    *(bool *)arg = true;
-}
-
-static void
 a_restart_goes_on_where_it_stopped(void **state)
 {
     struct world world;
-    bool is_stopped = false;
+    bool is_stopped;
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 300);
-    tell_hook(&world, hook, 77);
-    for (int i = 0; i < 100; i++) {
-        answer(&world, 0, &(struct http_result){.status = 200});
-        pump(&world);
-    }
+    int64_t hook = make_told(&world, 300);
+    answer_some(&world, 100, 200);
     /* A clean stop: nothing new starts, what is in flight ends, and all of it is flushed. */
-    dispatch_stop(world.dispatch, INSTANT_NEVER, on_stopped, &is_stopped);
+    world_stop(&world, &is_stopped);
     answer_all(&world, 200);
     while (!is_stopped)
         pump_once(&world);
@@ -308,8 +267,7 @@ a_restart_goes_on_where_it_stopped(void **state)
     world_drop(&world);
 
     world_start(&world);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     answer_all(&world, 200);
     assert_int_equal(told + world.network.started, 300);
     assert_int_equal(perform(&world, count_open, 0), 0);
@@ -325,11 +283,8 @@ what_a_disabled_hook_is_owed_waits_in_the_store_until_it_is_enabled(void **state
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
-    perform(&world, disable, hook);
-    tell_change(&world, hook);
+    int64_t hook = make_told(&world, 100);
+    perform_change(&world, disable, hook);
     size_t started = world.network.started;
     answer_all(&world, 200);
     pump(&world);
@@ -342,17 +297,14 @@ what_a_disabled_hook_is_owed_waits_in_the_store_until_it_is_enabled(void **state
 
     execute(&world, "DELETE FROM attendee WHERE attendee_pk = 100;"
                     "UPDATE attendee SET name = 'renamed'");
-    perform(&world, enable, hook);
-    tell_change(&world, hook);
+    perform_change(&world, enable, hook);
     pump(&world);
     while (world.network.count > 0) {
         assert_non_null(strstr(world.network.under_way[0]->body.ptr, "renamed"));
-        answer_status(&world, 0, 200);
-        pump(&world);
+        answer_some(&world, 1, 200);
     }
     assert_int_equal(world.network.started, 99);
-    assert_int_equal(perform(&world, count_open, 0), 0);
-    assert_int_equal(perform(&world, count_delivered, 0), 99);
+    assert_settled(&world, 99);
     world_close(&world);
 }
 
@@ -364,31 +316,25 @@ a_hook_may_be_enabled_while_what_it_is_owed_goes_back(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 100);
     answer_some(&world, 5, 500);
     answer_all(&world, 200);
     tell_hook(&world, hook, 78);
-    perform(&world, disable, hook);
-    tell_change(&world, hook);
+    perform_change(&world, disable, hook);
     while (world.network.count > 0)
         answer_status(&world, 0, 200);
     /* Enabled on disk, but not read yet; then the flush that gives back is held up. */
     perform(&world, enable, hook);
-    gate_submit(&world, &gate, true);
-    gate_reach(&gate);
+    gate_hold(&world, &gate, true);
     look(&world, 20);
     tell_change(&world, hook);
     look(&world, 20);
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    gate_release(&world, &gate);
     pump(&world);
     advance(&world, 10 * US_PER_S);
     answer_all(&world, 200);
     assert_int_equal(world.network.started, 200 + 5);
-    assert_int_equal(perform(&world, count_open, 0), 0);
-    assert_int_equal(perform(&world, count_delivered, 0), 200);
+    assert_settled(&world, 200);
     world_close(&world);
 }
 
@@ -402,10 +348,8 @@ a_change_during_the_reading_of_the_hook_is_not_lost(void **state)
 
     (void)state;
     world_open_with(&world, 1);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    gate_submit(&world, &before, false);
-    gate_reach(&before);
+    int64_t hook = make_audience(&world, 100);
+    gate_hold(&world, &before, false);
     perform(&world, tell, 77);
     dispatch_wake(world.set, &hook, 1);
     look(&world, 4);
@@ -413,8 +357,7 @@ a_change_during_the_reading_of_the_hook_is_not_lost(void **state)
     gate_submit(&world, &behind, false);
     gate_open(&before);
     gate_reach(&behind);
-    perform(&world, disable, hook);
-    tell_change(&world, hook);
+    perform_change(&world, disable, hook);
     gate_open(&behind);
     gate_end(&world, &before);
     gate_end(&world, &behind);
@@ -432,24 +375,19 @@ a_change_while_gone_is_being_written_does_not_open_the_lane(void **state)
     (void)state;
     world_open(&world);
     world.max_in_flight = 1;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
-    gate_submit(&world, &gate, true);
-    gate_reach(&gate);
+    int64_t hook = make_told(&world, 100);
+    gate_hold(&world, &gate, true);
     answer_status(&world, 0, 410);
     tell_change(&world, hook);
     look(&world, 20);
     assert_int_equal(world.network.started, 1);
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    gate_release(&world, &gate);
     pump(&world);
     assert_int_equal(perform(&world, is_disabled, hook), 1);
     assert_int_equal(world.network.started, 1);
 
     /* Its owner may think otherwise. */
-    perform(&world, enable, hook);
-    tell_change(&world, hook);
+    perform_change(&world, enable, hook);
     pump(&world);
     answer_all(&world, 200);
     assert_int_equal(world.network.started, 100);
@@ -470,13 +408,9 @@ a_deleted_hook_leaves_nothing_behind(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
-    answer_status(&world, 0, 500);
-    pump(&world);
-    perform(&world, delete_hook, hook);
-    tell_change(&world, hook);
+    int64_t hook = make_told(&world, 100);
+    answer_some(&world, 1, 500);
+    perform_change(&world, delete_hook, hook);
     size_t started = world.network.started;
     answer_all(&world, 500);
     pump(&world);
@@ -524,9 +458,7 @@ who_is_erased_is_not_told_any_more_though_they_are_in_hand(void **state)
     (void)state;
     world_open_with(&world, 1);
     world.max_in_flight = 2;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 10);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 10);
     erase(&world, &erasure, 10);
     assert_int_equal(answer_all(&world, 200), 9);
 
@@ -538,8 +470,7 @@ who_is_erased_is_not_told_any_more_though_they_are_in_hand(void **state)
         look(&world, 1);
     while (metric_get(METRIC_store_reads_total) == reads)
         (void)sched_yield();
-    gate_submit(&world, &before, false);
-    gate_reach(&before);
+    gate_hold(&world, &before, false);
     look(&world, 4);
     assert_int_equal(world.dispatch->reads, 1);
     gate_submit(&world, &behind, false);
@@ -572,8 +503,7 @@ what_an_endpoint_said_is_kept_without_whom_it_was_told_of(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 1);
+    int64_t hook = make_audience(&world, 1);
     execute(&world, "UPDATE attendee SET email = 'Ann@example.com', phone = '+919876543210'");
     tell_hook(&world, hook, 77);
     answer(&world, 0,
@@ -595,14 +525,10 @@ a_cancelled_webinar_is_let_go_in_mid_flight_and_the_others_go_on(void **state)
     (void)state;
     world_open(&world);
     world.max_in_flight = 4;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 100);
-    tell_hook(&world, hook, 77);
-    answer_status(&world, 0, 500);
-    pump(&world);
+    int64_t hook = make_told(&world, 100);
+    answer_some(&world, 1, 500);
     perform(&world, cancel_webinar, 77);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     size_t started = world.network.started;
     answer_all(&world, 500);
     assert_int_equal(world.network.started, started);
@@ -613,12 +539,10 @@ a_cancelled_webinar_is_let_go_in_mid_flight_and_the_others_go_on(void **state)
     tell_hook(&world, hook, 78);
     answer_some(&world, 5, 500);
     answer_all(&world, 200);
-    clock_manual_advance(&world.clock, 10 * US_PER_S);
-    pump(&world);
+    advance(&world, 10 * US_PER_S);
     assert_true(world.network.count > 0);
     perform(&world, cancel_webinar, 78);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     answer_all(&world, 500);
     assert_int_equal(lane_of(&world, hook)->fanout_count, 0);
     started = world.network.started;

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "domain/delivery_id.h"
 #include "send/attempt.h"
 #include "send/dispatch.h"
 #include "support/sending.h"
@@ -19,24 +18,20 @@ a_hundred_events_of_one_webinar_arrive_in_order(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 3);
+    int64_t hook = make_audience(&world, 3);
     for (int i = 0; i < 100; i++) {
         perform(&world, tell, 77);
         if (i % 3 == 0)
             dispatch_wake(world.set, &hook, 1);
     }
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     while (world.network.count > 0) {
         size_t i = world.network.count - 1;
-        struct delivery_id id;
+        size_t member = member_of(world.network.under_way[i]);
+        int64_t sequence = delivery_of(world.network.under_way[i]).sequence;
 
-        assert_int_equal(delivery_id_parse(field_of(world.network.under_way[i], "webhook-id"), &id),
-            OK);
-        size_t member = (size_t)id.attendee.bytes[10] * 256 + id.attendee.bytes[11] - 10000;
-        assert_true(member < 3 && newest[member] < id.sequence);
-        newest[member] = id.sequence;
+        assert_true(member < 3 && newest[member] < sequence);
+        newest[member] = sequence;
         told++;
         answer_status(&world, i, 200);
         pump(&world);
@@ -53,24 +48,19 @@ forty_open_fanouts_all_get_through(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 150);
+    int64_t hook = make_audience(&world, 150);
     for (int i = 0; i < 40; i++) {
         world.told = i % 2 == 0 ? 0 : 3;
         perform(&world, tell, 100 + i);
     }
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     while (world.network.count > 0) {
         assert_true(lane_of(&world, hook)->fanout_count <= LANE_FANOUTS_MAX);
-        answer_status(&world, 0, world.network.started % 50 == 0 ? 500 : 200);
-        pump(&world);
+        answer_some(&world, 1, world.network.started % 50 == 0 ? 500 : 200);
     }
     advance(&world, 10 * US_PER_S);
     answer_all(&world, 200);
-    assert_int_equal(perform(&world, count_delivered, 0), 20 * 150 + 20 * 3);
-    assert_int_equal(perform(&world, count_open, 0), 0);
-    assert_int_equal(perform(&world, count_chunks, 0), 0);
+    assert_settled(&world, 20 * 150 + 20 * 3);
     world_close(&world);
 }
 
@@ -83,12 +73,10 @@ a_booking_does_not_wait_behind_any_number_of_bulks(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 500);
+    int64_t hook = make_audience(&world, 500);
     for (int i = 0; i < 20; i++)
         perform(&world, tell, 100 + i);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     world.told = 1;
     int64_t booking = tell_hook(&world, hook, 5);
     while (!is_told) {
@@ -102,14 +90,10 @@ a_booking_does_not_wait_behind_any_number_of_bulks(void **state)
     /* And the bulks get on beside a stream of bookings. */
     for (int i = 0; i < 30; i++) {
         tell_hook(&world, hook, 1000 + i);
-        for (int n = 0; n < 4; n++) {
-            answer_status(&world, 0, 200);
-            pump(&world);
-        }
+        answer_some(&world, 4, 200);
     }
     answer_all(&world, 200);
-    assert_int_equal(perform(&world, count_delivered, 0), 20 * 500 + 31);
-    assert_int_equal(perform(&world, count_open, 0), 0);
+    assert_settled(&world, 20 * 500 + 31);
     world_close(&world);
 }
 
@@ -120,26 +104,18 @@ a_thousand_waiting_chunks_get_through(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 1000);
-    tell_hook(&world, hook, 77);
-    while (world.network.count > 0) {
-        answer_status(&world, 0, 200);
-        pump(&world);
-    }
+    int64_t hook = make_told(&world, 1000);
+    answer_all(&world, 200);
     /* As if each of them had failed at a moment of its own. */
     execute(&world, "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999)"
                     " INSERT INTO chunk (chunk_pk, fanout_pk, hook_pk, base, count, attempts,"
                     " due_us, todo) SELECT 100000 + i, 1, 1, i, 1, 1, 1000 + i, x'01' FROM n;"
                     "UPDATE fanout SET status = 'sending', delivered = 0");
     size_t before = world.network.started;
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     answer_all(&world, 200);
     assert_int_equal(world.network.started - before, 1000);
-    assert_int_equal(perform(&world, count_chunks, 0), 0);
-    assert_int_equal(perform(&world, count_open, 0), 0);
-    assert_int_equal(perform(&world, count_delivered, 0), 1000);
+    assert_settled(&world, 1000);
     world_close(&world);
 }
 
@@ -174,34 +150,29 @@ a_chunk_that_is_tried_again_is_never_taken_up_twice(void **state)
     world_open(&world);
     world.max_in_flight = 256;
     world.dispatch->turns.young_max = 256;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 1000);
+    int64_t hook = make_audience(&world, 1000);
     world.told = 1000;
     for (int i = 0; i < FANOUTS; i++)
         perform(&world, tell, 100 + i);
     world.told = 1;
     perform(&world, tell, 500);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     for (int i = 0; i < 4; i++) {
         answer_all_but_the_last_of_each_chunk(&world);
-        dispatch_wake(world.set, &hook, 1);
-        pump(&world);
+        wake(&world, hook);
     }
     advance(&world, US_PER_S);
     size_t in_hand = world.network.count;
     assert_true(in_hand > 56);
     /* The booking comes back, and while that is being flushed there is news. */
-    gate_submit(&world, &gate, true);
-    gate_reach(&gate);
+    gate_hold(&world, &gate, true);
     clock_manual_advance(&world.clock, 10 * US_PER_S);
     look(&world, 10);
     assert_int_equal(world.network.count, in_hand + 1);
     dispatch_wake(world.set, &hook, 1);
     look(&world, 10);
     assert_int_equal(world.network.count, in_hand + 1);
-    gate_open(&gate);
-    gate_end(&world, &gate);
+    gate_release(&world, &gate);
     pump(&world);
     answer_all(&world, 200);
     assert_int_equal(perform(&world, count_delivered, 0), FANOUTS * 1000 + 1);
@@ -223,8 +194,7 @@ a_rate_limit_is_kept_and_used_up(void **state)
     (void)state;
     world_open(&world);
     world.rate_limit = RATE;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, MEMBERS);
+    int64_t hook = make_audience(&world, MEMBERS);
     began_us = world.clock.instant_now.us;
     tell_hook(&world, hook, 77);
     for (int turns = 0; told < MEMBERS; turns++) {
@@ -259,9 +229,7 @@ a_higher_rate_holds_from_the_edit_on(void **state)
     (void)state;
     world_open(&world);
     world.rate_limit = 0.1;
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 20);
-    tell_hook(&world, hook, 77);
+    int64_t hook = make_told(&world, 20);
     assert_int_equal(world.network.started, 1);
     answer_status(&world, 0, 200);
     advance(&world, US_PER_S);
@@ -283,14 +251,8 @@ count_of_hook(const struct world *world, int64_t n)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < world->network.count; i++) {
-        struct delivery_id id;
-        struct id hook = numbered(n);
-
-        assert_int_equal(
-            delivery_id_parse(field_of(world->network.under_way[i], "webhook-id"), &id), OK);
-        count += id_equals(id.hook, hook);
-    }
+    for (size_t i = 0; i < world->network.count; i++)
+        count += id_equals(delivery_of(world->network.under_way[i]).hook, numbered(n));
     return count;
 }
 
@@ -312,8 +274,7 @@ limits_in_flight_are_never_exceeded(void **state)
     perform(&world, make_members, 200);
     perform(&world, tell, 77);
     perform(&world, tell, 78);
-    dispatch_wake(world.set, hooks, 3);
-    pump(&world);
+    wake_hooks(&world, hooks, 3);
     while (world.network.count > 0) {
         assert_in_range(world.network.count, 1, 12);
         for (int i = 0; i < 3; i++) {
@@ -340,8 +301,7 @@ who_failed_while_the_clock_was_wrong_is_not_kept_waiting_for_years(void **state)
 
     (void)state;
     world_open(&world);
-    int64_t hook = perform(&world, make_hook, 1);
-    perform(&world, make_members, 3);
+    int64_t hook = make_audience(&world, 3);
     world.clock.walltime_now.us += 3650 * US_PER_DAY;
     tell_hook(&world, hook, 77);
     answer_all(&world, 500);
@@ -349,8 +309,7 @@ who_failed_while_the_clock_was_wrong_is_not_kept_waiting_for_years(void **state)
     world.clock.walltime_now.us -= 3650 * US_PER_DAY;
     for (int i = 0; i < 3; i++)
         advance(&world, 61 * US_PER_S);
-    dispatch_wake(world.set, &hook, 1);
-    pump(&world);
+    wake(&world, hook);
     assert_int_equal(answer_all(&world, 200), 3);
     assert_int_equal(perform(&world, count_open, 0), 0);
 
@@ -358,8 +317,7 @@ who_failed_while_the_clock_was_wrong_is_not_kept_waiting_for_years(void **state)
     tell_hook(&world, hook, 78);
     answer_all(&world, 500);
     world.clock.walltime_now.us += US_PER_DAY;
-    clock_manual_advance(&world.clock, 61 * US_PER_S);
-    pump(&world);
+    advance(&world, 61 * US_PER_S);
     assert_int_equal(answer_all(&world, 200), 3);
     world_close(&world);
 }

@@ -3,6 +3,22 @@
 
 #include "support/told.h"
 
+/* A hook that is owed an event, by which ann is told; or ann and bob. */
+static int64_t
+open_owed(struct world *world, int people, struct lane_fanout *ret_fanout)
+{
+    static const char *const names[] = {"ann", "bob"};
+    int64_t hook;
+
+    world_open(world);
+    hook = add_hook(world, 1, NULL, NULL);
+    for (int i = 0; i < people; i++)
+        add_member(world, world->webinar_group, add_attendee(world, names[i]));
+    tell_all(world);
+    *ret_fanout = only_startable(world, hook);
+    return hook;
+}
+
 static void
 a_person_in_several_groups_is_told_once_by_the_first(void **state)
 {
@@ -198,13 +214,7 @@ however_many_newer_events_there_are_a_retry_can_be_read(void **state)
     uint8_t todo = 0x3;
 
     (void)state;
-    world_open(&world);
-    int64_t hook = add_hook(&world, 1, NULL, NULL);
-
-    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
-    add_member(&world, world.webinar_group, add_attendee(&world, "bob"));
-    tell_all(&world);
-    fanout = only_startable(&world, hook);
+    int64_t hook = open_owed(&world, 2, &fanout);
     /* Each for somebody else, but the very first, which is for bob. */
     assert_int_equal(
         engine_exec(world.engine,
@@ -321,6 +331,32 @@ a_heap_of_one_webinar_hides_no_other(void **state)
     world_close(&world);
 }
 
+/* --- chunks --- */
+
+/* A first chunk of so many, the first of whom still is to be told. */
+static struct flush_item
+chunk_of(int64_t hook, const struct lane_fanout *fanout, int64_t chunk_pk)
+{
+    return (struct flush_item){
+        .kind = FLUSH_CHUNK_SAVE,
+        .hook_pk = hook,
+        .fanout_pk = fanout->pk,
+        .chunk_pk = chunk_pk,
+        .count = 1,
+        .bytes = {"\x1", 1},
+    };
+}
+
+/* The hook's chunk that is due then, and when the next one is. */
+static enum err
+due_at(struct world *world, int64_t hook, int64_t us, struct lane_chunk *ret_chunk,
+    struct walltime *ret_next)
+{
+    const struct chunk_query query = {.hook_pk = hook, .now = {us}};
+
+    return chunk_due(world->engine, &query, ret_chunk, ret_next, &world->error);
+}
+
 /* Nobody is put off for longer than the longest delay. */
 static void
 a_chunk_whose_due_moment_cannot_be_is_due(void **state)
@@ -329,25 +365,13 @@ a_chunk_whose_due_moment_cannot_be_is_due(void **state)
     struct lane_fanout fanout;
     struct lane_chunk chunk = {0};
     struct walltime next = {0};
-    uint8_t todo = 0x1;
 
     (void)state;
-    world_open(&world);
-    int64_t hook = add_hook(&world, 1, NULL, NULL);
-
-    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
-    tell_all(&world);
-    fanout = only_startable(&world, hook);
-    flush_one(&world, &(struct flush_item){
-                          .kind = FLUSH_CHUNK_SAVE,
-                          .hook_pk = hook,
-                          .fanout_pk = fanout.pk,
-                          .chunk_pk = 9,
-                          .count = 1,
-                          .attempts = 1,
-                          .at = {start.us + US_PER_DAY},
-                          .bytes = {(const char *)&todo, 1},
-                      });
+    int64_t hook = open_owed(&world, 1, &fanout);
+    struct flush_item item = chunk_of(hook, &fanout, 9);
+    item.attempts = 1;
+    item.at.us = start.us + US_PER_DAY;
+    flush_one(&world, &item);
     struct chunk_query query = {
         .hook_pk = hook,
         .now = start,
@@ -368,35 +392,18 @@ failed_members_wait_as_one_row_until_they_are_due(void **state)
     struct lane_fanout fanout;
     struct lane_chunk chunk = {0};
     struct walltime next = {0};
-    uint8_t todo = 0x2;
 
     (void)state;
-    world_open(&world);
-    int64_t hook = add_hook(&world, 1, NULL, NULL);
-
-    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
-    add_member(&world, world.webinar_group, add_attendee(&world, "bob"));
-    tell_all(&world);
-    fanout = only_startable(&world, hook);
-    struct flush_item item = {
-        .kind = FLUSH_CHUNK_SAVE,
-        .hook_pk = hook,
-        .fanout_pk = fanout.pk,
-        .chunk_pk = 9,
-        .count = 2,
-        .attempts = 1,
-        .at = {start.us + 5},
-        .bytes = {(const char *)&todo, 1},
-    };
+    int64_t hook = open_owed(&world, 2, &fanout);
+    struct flush_item item = chunk_of(hook, &fanout, 9);
+    item.count = 2;
+    item.attempts = 1;
+    item.at.us = start.us + 5;
+    item.bytes.ptr = "\x2";
     flush_one(&world, &item);
-    assert_int_equal(chunk_due(world.engine, &(struct chunk_query){.hook_pk = hook, .now = start},
-                         &chunk, &next, &world.error),
-        ERR_NOT_FOUND);
+    assert_int_equal(due_at(&world, hook, start.us, &chunk, &next), ERR_NOT_FOUND);
     assert_int_equal(next.us, start.us + 5);
-    assert_int_equal(chunk_due(world.engine,
-                         &(struct chunk_query){.hook_pk = hook, .now = {start.us + 5}}, &chunk,
-                         &next, &world.error),
-        OK);
+    assert_int_equal(due_at(&world, hook, start.us + 5, &chunk, &next), OK);
     assert_int_equal(chunk.pk, 9);
     assert_int_equal(chunk.attempts, 1);
     assert_int_equal(bitmap_count(chunk.todo, chunk.count), 1);
@@ -434,32 +441,16 @@ what_was_in_hand_when_the_process_ended_is_due_at_once(void **state)
     struct lane_fanout fanout;
     struct lane_chunk chunk = {0};
     struct walltime next = {0};
-    uint8_t todo = 0x1;
     int64_t last = 0;
 
     (void)state;
-    world_open(&world);
-    int64_t hook = add_hook(&world, 1, NULL, NULL);
-
-    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
-    tell_all(&world);
-    fanout = only_startable(&world, hook);
-    flush_one(&world, &(struct flush_item){
-                          .kind = FLUSH_CHUNK_SAVE,
-                          .hook_pk = hook,
-                          .fanout_pk = fanout.pk,
-                          .chunk_pk = 41,
-                          .count = 1,
-                          .bytes = {(const char *)&todo, 1},
-                      });
-    assert_int_equal(chunk_due(world.engine, &(struct chunk_query){.hook_pk = hook, .now = start},
-                         &chunk, &next, &world.error),
-        ERR_NOT_FOUND);
+    int64_t hook = open_owed(&world, 1, &fanout);
+    struct flush_item item = chunk_of(hook, &fanout, 41);
+    flush_one(&world, &item);
+    assert_int_equal(due_at(&world, hook, start.us, &chunk, &next), ERR_NOT_FOUND);
     assert_int_equal(lanes_recover(world.engine, &last, &world.error), OK);
     assert_int_equal(last, 41);
-    assert_int_equal(chunk_due(world.engine, &(struct chunk_query){.hook_pk = hook, .now = start},
-                         &chunk, &next, &world.error),
-        OK);
+    assert_int_equal(due_at(&world, hook, start.us, &chunk, &next), OK);
     assert_int_equal(chunk.attempts, 0);
     audience_done(&fanout.audience);
     world_close(&world);
@@ -471,17 +462,11 @@ a_cancelled_webinar_takes_its_fanouts_and_chunks_along(void **state)
     struct world world;
     struct lane_fanout fanout;
     struct event_receipt receipt = {0};
-    uint8_t todo = 0x1;
     bool is_sending = true;
     int64_t chunks = -1;
 
     (void)state;
-    world_open(&world);
-    int64_t hook = add_hook(&world, 1, NULL, NULL);
-
-    add_member(&world, world.webinar_group, add_attendee(&world, "ann"));
-    tell_all(&world);
-    fanout = only_startable(&world, hook);
+    int64_t hook = open_owed(&world, 1, &fanout);
     execute(&world, "UPDATE fanout SET changed = 0");
     assert_int_equal(
         event_cancel_webinar(world.engine, 77, world.now, &world.arena, &receipt, &world.error),
@@ -494,14 +479,8 @@ a_cancelled_webinar_takes_its_fanouts_and_chunks_along(void **state)
     assert_false(is_sending);
 
     /* What a lane had in hand does not come back with its next flush. */
-    flush_one(&world, &(struct flush_item){
-                          .kind = FLUSH_CHUNK_SAVE,
-                          .hook_pk = hook,
-                          .fanout_pk = fanout.pk,
-                          .chunk_pk = 3,
-                          .count = 1,
-                          .bytes = {(const char *)&todo, 1},
-                      });
+    struct flush_item item = chunk_of(hook, &fanout, 3);
+    flush_one(&world, &item);
     assert_int_equal(engine_get_int(world.engine, &chunks, &world.error,
                          "SELECT count(*) FROM chunk WHERE chunk_pk >= ?1", v_int(0)),
         OK);

@@ -11,6 +11,7 @@
 #include <semaphore.h>
 
 #include "base/arena.h"
+#include "domain/delivery_id.h"
 #include "domain/schedule.h"
 #include "send/budget.h"
 #include "send/dispatch_inside.h"
@@ -66,6 +67,8 @@ enum err world_try_start(struct world *world, int64_t last_chunk_pk);
 void world_close(struct world *world);
 /* A dispatch and its loop, anew over the same store. */
 void world_start(struct world *world);
+/* Begin a clean stop; is_stopped, which must stay where it is, says when it is over. */
+void world_stop(struct world *world, bool *is_stopped);
 /* Stop it cleanly and free it; what is under way is answered with 200. It fails where that takes no
  * end. */
 void world_halt(struct world *world);
@@ -115,6 +118,10 @@ enum err enable(struct act *act, struct engine *engine);          /* hook n */
 enum err disable(struct act *act, struct engine *engine);
 enum err is_disabled(struct act *act, struct engine *engine);
 enum err recover(struct act *act, struct engine *engine);
+/* Hook 1 and so many members; returns the hook. */
+int64_t make_audience(struct world *world, int64_t members);
+/* The same, and they are told of webinar 77: what may start is under way. */
+int64_t make_told(struct world *world, int64_t members);
 /* SQL without parameters; the second answers with one number. */
 void execute(struct world *world, const char *sql);
 int64_t number(struct world *world, const char *sql);
@@ -123,22 +130,32 @@ int64_t number(struct world *world, const char *sql);
 void log_catch(struct world *world);
 size_t log_count(struct world *world, const char *text);
 
+/* The lanes hear that there is news, and take it up. */
+void wake(struct world *world, int64_t hook);
+void wake_hooks(struct world *world, const int64_t *hooks, size_t count);
 /* An event is told, and the lane hears of it; returns its sequence. */
 int64_t tell_hook(struct world *world, int64_t hook, int64_t webinar);
 /* The same, of an event that no other hook hears of. */
 int64_t tell_only(struct world *world, int64_t hook, int64_t webinar);
 /* The lane hears that its hook was changed; pumped until it has, and no further. */
 void tell_change(struct world *world, int64_t hook);
+/* Change the hook by a transaction, of which n is the hook, and tell its lane. */
+void perform_change(struct world *world, enum err (*fn)(struct act *act, struct engine *engine),
+    int64_t hook);
 struct lane *lane_of(struct world *world, int64_t hook); /* NULL: there is none */
 
 struct str field_of(const struct http_exchange *exchange, const char *name);
 int64_t number_of(const struct http_exchange *exchange, const char *name);
+struct delivery_id delivery_of(const struct http_exchange *exchange);
+size_t member_of(const struct http_exchange *exchange); /* 0: the first that was made */
 void answer(struct world *world, size_t i, const struct http_result *result);
 void answer_status(struct world *world, size_t i, int status);
 /* Answer so many, one after the other; there are as many. */
 void answer_some(struct world *world, size_t count, int status);
 /* Answer everything, and what follows from it; returns how many. */
 size_t answer_all(struct world *world, int status);
+/* Nothing is owed any more: no fan-out, no chunk; and so many were delivered. */
+void assert_settled(struct world *world, int64_t delivered);
 
 /* A call that holds up its store thread from when it runs until it is opened. What is submitted
  * through own_port behind it waits. */
@@ -154,5 +171,8 @@ void gate_reach(struct gate *gate); /* wait until it holds its thread up */
 void gate_open(struct gate *gate);
 /* Turn the loop until it is over. */
 void gate_end(struct world *world, struct gate *gate);
+/* Submit and reach; open and end. */
+void gate_hold(struct world *world, struct gate *gate, bool writes);
+void gate_release(struct world *world, struct gate *gate);
 
 #endif

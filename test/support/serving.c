@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "os/metrics.h"
 #include "support/test.h"
 
 /* A ceiling, not a wait. */
@@ -158,6 +159,24 @@ serving_stop(struct serving *serving)
     http_server_free(serving->server);
     loop_free(serving->loop);
     buf_done(&serving->body);
+}
+
+int
+serving_setup(void **state)
+{
+    static struct serving serving;
+
+    serving_start(&serving, (struct http_server_options){0});
+    *state = &serving;
+    return 0;
+}
+
+int
+serving_teardown(void **state)
+{
+    serving_stop(*state);
+    assert_int_equal(metric_get(METRIC_http_connections), 0);
+    return 0;
 }
 
 void

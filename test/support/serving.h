@@ -16,6 +16,9 @@
 #include "base/buf.h"
 #include "net/http_server.h"
 
+/* What every request of version 1.1 says. */
+#define HOST "Host: a.example\r\n"
+
 #define SERVING_LARGE_BYTES (6 * 1024 * 1024)
 #define SERVING_HELD_MAX    16
 
@@ -37,6 +40,11 @@ struct serving {
 /* Options that are 0 are made generous. */
 void serving_start(struct serving *serving, struct http_server_options options);
 void serving_stop(struct serving *serving);
+/* Fixtures: the state is one with generous options, and in the end no connection is left. They are
+ * of each test, for a failure in the teardown of a group is not counted. */
+int serving_setup(void **state);
+int serving_teardown(void **state);
+#define SERVING_TEST(name) cmocka_unit_test_setup_teardown(name, serving_setup, serving_teardown)
 void serving_turn(struct serving *serving);
 /* Turn until count requests are held. */
 void serving_wait_held(struct serving *serving, size_t count);
