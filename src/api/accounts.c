@@ -82,7 +82,7 @@ list_accounts(struct call *call, struct engine *engine)
         &call->store_call.error);
     if (err != OK)
         return err;
-    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
+    shown = page_shown(&page, list.count);
     writer = call_answer(call, 200);
     page_open(&writer);
     for (size_t i = 0; i < shown; i++)
@@ -246,7 +246,7 @@ list_keys(struct call *call, struct engine *engine)
     err = key_list(engine, &query, &call->arena, &list, &call->store_call.error);
     if (err != OK)
         return err;
-    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
+    shown = page_shown(&page, list.count);
     writer = call_answer(call, 200);
     page_open(&writer);
     for (size_t i = 0; i < shown; i++)

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "api/objects.h"
-#include "domain/payload.h"
 #include "net/http_client.h"
+#include "send/request.h"
 #include "store/hooks.h"
 
 /* A cursor is a fan-out and a position in it; audiences stay far below 2^31. */
@@ -195,17 +195,10 @@ static enum err
 render_body(struct call *call, struct json_writer *writer, const struct lane_member *member,
     enum phone_format phone_format, struct str snapshot)
 {
-    const struct payload_attendee attendee = {
-        .name = member->name,
-        .email = member->email,
-        .phone = member->phone,
-        .has_offset = member->has_offset,
-        .offset_minutes = member->offset_minutes,
-    };
     CLEANUP(buf_done) struct buf body;
 
     buf_init(&body, CALL_ANSWER_BYTES_MAX);
-    payload_render(&body, &attendee, phone_format, snapshot);
+    request_body(member, phone_format, snapshot, &body);
     json_raw(writer, buf_str(&body));
     if (buf_is_full(&body))
         return error_set(&call->store_call.error, ERR_NOMEM, "out of memory for a body");
@@ -238,12 +231,9 @@ write_body(struct call *call, struct engine *engine, struct json_writer *writer,
     if (err != OK && err != ERR_NOT_FOUND)
         return err;
     json_name(writer, STR("body"));
-    if (err == OK && member.fate == MEMBER_DUE && !member.is_nobody)
+    if (err == OK && member.fate == MEMBER_DUE)
         return render_body(call, writer, &member, hook.phone_format, found->fanout.snapshot);
-    if (err == OK && member.is_nobody)
-        json_raw(writer, found->fanout.snapshot);
-    else
-        json_null(writer);
+    json_null(writer);
     return OK;
 }
 

@@ -107,7 +107,7 @@ list_events(struct call *call, struct engine *engine)
     err = events_list(engine, &query, events, &count, &call->store_call.error);
     if (err != OK)
         return err;
-    shown = count > (size_t)page.limit ? (size_t)page.limit : count;
+    shown = page_shown(&page, count);
     writer = call_answer(call, 200);
     page_open(&writer);
     for (size_t i = 0; err == OK && i < shown; i++)

@@ -297,7 +297,7 @@ list_hooks(struct call *call, struct engine *engine)
     if (err != OK)
         return err;
 
-    shown = count > (size_t)page.limit ? (size_t)page.limit : count;
+    shown = page_shown(&page, count);
     writer = call_answer(call, 200);
     page_open(&writer);
     for (size_t i = 0; i < shown; i++)

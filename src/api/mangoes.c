@@ -67,7 +67,7 @@ list_mangoes(struct call *call, struct engine *engine)
     if (err != OK)
         return err;
 
-    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
+    shown = page_shown(&page, list.count);
     writer = call_answer(call, 200);
     page_open(&writer);
     for (size_t i = 0; i < shown; i++)

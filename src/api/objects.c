@@ -20,14 +20,10 @@ write_mango(struct json_writer *writer, const struct mango *mango)
 void
 write_ids(struct json_writer *writer, struct str name, const struct mango_list *mangoes)
 {
-    char text[ID_TEXT_BYTES];
-
     json_name(writer, name);
     json_array_open(writer);
-    for (size_t i = 0; i < mangoes->count; i++) {
-        id_format(mangoes->list[i].id, text);
-        json_string(writer, str_from(text));
-    }
+    for (size_t i = 0; i < mangoes->count; i++)
+        json_id(writer, mangoes->list[i].id);
     json_array_close(writer);
 }
 
@@ -125,14 +121,10 @@ write_announcement(struct json_writer *writer, const struct announcement *announ
 void
 write_announcements(struct json_writer *writer, const struct announcement_list *list)
 {
-    char text[ID_TEXT_BYTES];
-
     json_name(writer, STR("events"));
     json_array_open(writer);
-    for (size_t i = 0; i < list->count; i++) {
-        id_format(list->list[i].event, text);
-        json_string(writer, str_from(text));
-    }
+    for (size_t i = 0; i < list->count; i++)
+        json_id(writer, list->list[i].event);
     json_array_close(writer);
 }
 
@@ -342,7 +334,7 @@ answer_attendees(struct call *call, struct engine *engine, struct attendee_query
     if (err != OK)
         return err;
 
-    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
+    shown = page_shown(&page, list.count);
     writer = call_answer(call, 200);
     page_open(&writer);
     for (size_t i = 0; i < shown; i++) {
@@ -386,7 +378,7 @@ answer_webinars(struct call *call, struct engine *engine, enum webinar_kind kind
     if (err != OK)
         return err;
 
-    shown = list.count > (size_t)page.limit ? (size_t)page.limit : list.count;
+    shown = page_shown(&page, list.count);
     writer = call_answer(call, 200);
     page_open(&writer);
     for (size_t i = 0; err == OK && i < shown; i++)

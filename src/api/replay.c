@@ -311,16 +311,13 @@ answer_replayed(struct call *call, struct id event, const struct replay_wish *wi
     const struct replay_hooks *hooks)
 {
     struct json_writer writer = call_answer(call, 202);
-    char text[ID_TEXT_BYTES];
 
     json_object_open(&writer);
     json_field_id(&writer, STR("event"), event);
     json_name(&writer, STR("hooks"));
     json_array_open(&writer);
-    for (size_t i = 0; i < hooks->count; i++) {
-        id_format(hooks->ids[i], text);
-        json_string(&writer, str_from(text));
-    }
+    for (size_t i = 0; i < hooks->count; i++)
+        json_id(&writer, hooks->ids[i]);
     json_array_close(&writer);
     json_field_bool(&writer, STR("fresh"), wish->is_fresh);
     json_object_close(&writer);

@@ -311,6 +311,12 @@ call_page(struct call *call, struct page *ret)
     return OK;
 }
 
+size_t
+page_shown(const struct page *page, size_t count)
+{
+    return count > (size_t)page->limit ? (size_t)page->limit : count;
+}
+
 void
 page_open(struct json_writer *writer)
 {
@@ -344,17 +350,22 @@ page_close(struct call *call, struct json_writer *writer, bool has_more, int64_t
 }
 
 void
-json_field_id(struct json_writer *writer, struct str name, struct id id)
+json_id(struct json_writer *writer, struct id id)
 {
     char text[ID_TEXT_BYTES];
 
-    json_name(writer, name);
-    if (id_is_zero(id)) {
-        json_null(writer);
-        return;
-    }
     id_format(id, text);
     json_string(writer, str_from(text));
+}
+
+void
+json_field_id(struct json_writer *writer, struct str name, struct id id)
+{
+    json_name(writer, name);
+    if (id_is_zero(id))
+        json_null(writer);
+    else
+        json_id(writer, id);
 }
 
 void

@@ -185,10 +185,13 @@ struct page {
 /* ERR_INVALID when a fault was found: `return call_refuse(call)`, once all is looked at. */
 MUST_CHECK enum err call_page(struct call *call, struct page *ret);
 /* {"data":[ … ],"nextCursor":…}: open, one object per row, close. Ask for limit + 1 rows; the
- * extra one says that there is a next page. */
+ * extra one is not shown, and says that there is a next page. */
+size_t page_shown(const struct page *page, size_t count); /* of so many that were found */
 void page_open(struct json_writer *writer);
 void page_close(struct call *call, struct json_writer *writer, bool has_more, int64_t last_pk);
 
+/* A value: the id's text. */
+void json_id(struct json_writer *writer, struct id id);
 /* One field with its name. A zero id or time and an absent text are null. */
 void json_field_id(struct json_writer *writer, struct str name, struct id id);
 void json_field_time(struct json_writer *writer, struct str name, struct walltime at);

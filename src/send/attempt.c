@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "domain/delivery_id.h"
-#include "domain/payload.h"
 #include "domain/schedule.h"
 #include "os/log.h"
 #include "os/metrics.h"
@@ -46,26 +45,6 @@ attempt_free(struct attempt *attempt)
     buf_done(&attempt->head);
     buf_done(&attempt->body);
     free(attempt);
-}
-
-static void
-attempt_body(struct attempt *attempt)
-{
-    const struct lane_member *member = &attempt->chunk->members[attempt->index];
-    const struct payload_attendee attendee = {
-        .name = member->name,
-        .email = member->email,
-        .phone = member->phone,
-        .has_offset = member->has_offset,
-        .offset_minutes = member->offset_minutes,
-    };
-
-    if (member->is_nobody) {
-        buf_append_str(&attempt->body, attempt->chunk->fanout->row.snapshot);
-        return;
-    }
-    payload_render(&attempt->body, &attendee, attempt->lane->phone_format,
-        attempt->chunk->fanout->row.snapshot);
 }
 
 static enum err
@@ -229,7 +208,8 @@ attempt_start(struct lane *lane, struct chunk *chunk, size_t index, struct insta
         attempt->index = index;
         attempt->started = now;
         attempt->started_at = dispatch_walltime(dispatch);
-        attempt_body(attempt);
+        request_body(&chunk->members[index], lane->phone_format, chunk->fanout->row.snapshot,
+            &attempt->body);
         err = attempt_head(attempt);
     }
     if (err != OK) {

@@ -108,6 +108,14 @@ lane_hold_off(struct lane *lane)
     lane->ask_next = instant_add_us(dispatch_now(lane->dispatch), LANE_AGAIN_US);
 }
 
+/* What could not be read, or taken over for want of memory, is read again. */
+static void
+lane_misses(struct lane *lane)
+{
+    lane->wants_read = true;
+    lane_hold_off(lane);
+}
+
 bool
 lane_is_over(const struct lane *lane, struct instant now)
 {
@@ -192,8 +200,7 @@ lane_take_hook(struct lane *lane, struct lane_read *read, struct instant now)
         lane_close(lane, fanout_give_back);
         return;
     }
-    lane->wants_read = true;
-    lane_hold_off(lane);
+    lane_misses(lane);
 }
 
 /* --- reading --- */
@@ -228,14 +235,6 @@ lane_add(struct lane *lane, struct lane_fanout *row)
     link_insert_after(&fanout->link, after);
     lane->fanout_count++;
     return fanout;
-}
-
-/* Without memory for what was read it is read again. */
-static void
-lane_misses(struct lane *lane)
-{
-    lane->wants_read = true;
-    lane_hold_off(lane);
 }
 
 static void

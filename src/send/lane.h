@@ -73,11 +73,11 @@ struct lane {
     struct window window;
     struct hook_health health; /* as it is to be on disk */
     struct instant learn_next; /* not before: a learned rate goes to disk now and then */
-    bool is_health_dirty;      /* it differs from what was flushed */
     const char *failure;       /* class of the last one; static, NULL: none yet */
-    int status;                /* of it */
     const char *disabled_by;   /* "gone", "failing", until that is on disk; static */
-    bool is_disabled_flushing; /* it is on its way there */
+    int status;                /* of the last failure */
+    bool is_health_dirty;      /* health differs from what was flushed */
+    bool is_disabled_flushing; /* disabled_by is on its way to disk */
     bool is_proven;            /* the last outcome was a success */
     unsigned old_in_flight;    /* that are not answered quickly */
 
@@ -87,9 +87,9 @@ struct lane {
     bool wants_read;           /* there is news in the store */
     bool is_dirty;             /* there is news for the store */
     bool has_waiting;          /* a flush under way carries members that wait */
+    bool takes_shortest;       /* whose turn it is */
     uint64_t flushes;          /* ended so far: tells a read that it is out of date */
     uint64_t changes;          /* of the hook so far: the same */
-    bool takes_shortest;       /* whose turn it is */
     struct walltime next_due;  /* of the chunks that wait in the store */
     struct instant due_look;   /* when to see whether that has come */
     struct instant ask_next;   /* not before: the store failed */

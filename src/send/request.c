@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "send/request.h"
 
+#include "domain/payload.h"
+
 enum err
 request_url(const struct hook *hook, struct arena *arena, struct url *ret, struct error *reterr)
 {
@@ -67,6 +69,24 @@ request_head_start(const struct hook *hook, const struct url *url, const char *u
         append_field(head, hook->headers[i].name, hook->headers[i].value);
     append_field(head, STR("x-usher-event"), hook->event);
     return err == OK && buf_is_full(head) ? ERR_NOMEM : err;
+}
+
+void
+request_body(const struct lane_member *member, enum phone_format phone_format, struct str snapshot,
+    struct buf *body)
+{
+    const struct payload_attendee attendee = {
+        .name = member->name,
+        .email = member->email,
+        .phone = member->phone,
+        .has_offset = member->has_offset,
+        .offset_minutes = member->offset_minutes,
+    };
+
+    if (member->is_nobody)
+        buf_append_str(body, snapshot);
+    else
+        payload_render(body, &attendee, phone_format, snapshot);
 }
 
 enum err

@@ -12,6 +12,7 @@
 #include "domain/hook.h"
 #include "domain/signature.h"
 #include "net/url.h"
+#include "store/lanes.h"
 
 /* The hook's URL with its user info; parts in the arena or the hook's own. */
 MUST_CHECK enum err request_url(const struct hook *hook, struct arena *arena, struct url *ret,
@@ -25,6 +26,10 @@ MUST_CHECK enum err request_signer(const struct hook *hook, struct walltime now,
 /* Append the request line and the fields that are always the same. */
 MUST_CHECK enum err request_head_start(const struct hook *hook, const struct url *url,
     const char *user_agent, struct buf *head);
+
+/* Append the body for the member: the event's snapshot, filled in unless it is for nobody. */
+void request_body(const struct lane_member *member, enum phone_format phone_format,
+    struct str snapshot, struct buf *body);
 
 struct request_detail {
     enum event_reason reason;

@@ -5,11 +5,11 @@
  */
 #include "store/accounts.h"
 #include "store/bulk.h"
+#include "store/retention.h"
 
 /* Rows of a step, overwritten to the byte: 10 us each where they are small. */
-#define PURGE_ROWS 500
-/* A block of attempts fills a page or more. */
-#define BLOCK_ROWS 8
+#define PURGE_ROWS    500
+#define LONG_ROW_COST 8
 
 struct purge {
     struct engine *engine;
@@ -58,26 +58,11 @@ purge_row(struct purge *purge, const char *sql, int64_t pk)
 static enum err
 purge_fanout(struct purge *purge, int64_t fanout_pk)
 {
-    enum err err = purge_rows(purge,
-        "DELETE FROM attempt_block WHERE rowid IN"
-        " (SELECT rowid FROM attempt_block WHERE fanout_pk = ?1 LIMIT ?2)",
-        fanout_pk, BLOCK_ROWS);
+    enum err err = OK;
 
-    if (err == OK)
-        err = purge_rows(purge,
-            "DELETE FROM attempt_failure WHERE attempt_failure_pk IN"
-            " (SELECT attempt_failure_pk FROM attempt_failure WHERE fanout_pk = ?1 LIMIT ?2)",
-            fanout_pk, BLOCK_ROWS);
-    if (err == OK)
-        err = purge_rows(purge,
-            "DELETE FROM chunk WHERE chunk_pk IN"
-            " (SELECT chunk_pk FROM chunk WHERE fanout_pk = ?1 LIMIT ?2)",
-            fanout_pk, 1);
-    if (err == OK)
-        err = purge_rows(purge,
-            "DELETE FROM dead WHERE dead_pk IN"
-            " (SELECT dead_pk FROM dead WHERE fanout_pk = ?1 LIMIT ?2)",
-            fanout_pk, 1);
+    for (size_t i = 0; err == OK && i < FANOUT_PARTS; i++)
+        err = purge_rows(purge, fanout_parts[i].take, fanout_pk,
+            fanout_parts[i].is_long ? LONG_ROW_COST : 1);
     if (err == OK)
         err = purge_row(purge, "DELETE FROM fanout WHERE fanout_pk = ?1", fanout_pk);
     return err;

@@ -225,10 +225,9 @@ key_create(struct engine *engine, const struct api_key *key, struct str text, st
     return engine_run(engine, reterr,
         "INSERT INTO api_key (key_hash, id, account_pk, name, hint, scopes, created_us, expires_us)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        v_blob(hash_str(hash)), v_id(&key->id),
-        key->account_pk != 0 ? v_int(key->account_pk) : v_null(), v_text(key->name),
+        v_blob(hash_str(hash)), v_id(&key->id), v_pk_or_null(key->account_pk), v_text(key->name),
         v_text(str_slice(text, text.len - KEY_HINT_BYTES, text.len)), v_int(key->scopes),
-        v_time(key->created), key->expires.us != 0 ? v_time(key->expires) : v_null());
+        v_time(key->created), v_time_or_null(key->expires));
 }
 
 static struct api_key
@@ -314,8 +313,7 @@ key_list(struct engine *engine, const struct key_query *query, struct arena *are
         engine_select(engine, &rows,
             KEY_LIST " WHERE account_pk IS ?1 AND api_key_pk < ?2"
                      " ORDER BY api_key_pk DESC LIMIT ?3",
-            query->account_pk != 0 ? v_int(query->account_pk) : v_null(), v_int(query->before_pk),
-            v_int(query->limit));
+            v_pk_or_null(query->account_pk), v_int(query->before_pk), v_int(query->limit));
     else
         engine_select(engine, &rows,
             KEY_LIST " WHERE api_key_pk < ?1 ORDER BY api_key_pk DESC LIMIT ?2",

@@ -28,9 +28,8 @@ bulk_start(struct engine *engine, const struct bulk_target *target, struct wallt
     enum err err = engine_run(engine, reterr,
         "INSERT INTO bulk (account_pk, group_pk, webinar_pk, status, notify, created_us)"
         " VALUES (?1, ?2, ?3, 'reading', ?4, ?5)",
-        v_int(target->account_pk), v_int(target->group_pk),
-        target->webinar_pk != 0 ? v_int(target->webinar_pk) : v_null(), v_int(target->notify),
-        v_time(now));
+        v_int(target->account_pk), v_int(target->group_pk), v_pk_or_null(target->webinar_pk),
+        v_int(target->notify), v_time(now));
 
     if (err == OK)
         *ret_pk = engine_last_pk(engine);

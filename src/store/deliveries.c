@@ -437,10 +437,8 @@ next_fanout(struct engine *engine, const struct delivery_query *query, struct ar
     CLEANUP(rows_done) struct rows rows;
 
     engine_select(engine, &rows, id_is_zero(query->event) ? fanouts_of_all : fanouts_of_event,
-        v_int(query->fanout_pk), v_int(query->account_pk),
-        id_is_zero(query->hook) ? v_null() : v_id(&query->hook),
-        id_is_zero(query->event) ? v_null() : v_id(&query->event), v_time(query->after),
-        v_time(query->before));
+        v_int(query->fanout_pk), v_int(query->account_pk), v_id_or_null(&query->hook),
+        v_id_or_null(&query->event), v_time(query->after), v_time(query->before));
     if (!rows_next(&rows)) {
         enum err err = rows_end(&rows, reterr);
 
@@ -466,8 +464,7 @@ list_member(struct listing *listing, const struct lane_fanout *fanout, int64_t p
     engine_select(listing->engine, &rows,
         "SELECT a.id, a.email FROM member m JOIN attendee a ON a.attendee_pk = m.attendee_pk"
         " WHERE m.group_pk = ?1 AND m.ord = ?2 AND (?3 IS NULL OR a.id = ?3)",
-        v_int(fanout->audience.ranges[range].group_pk), v_int(ord),
-        id_is_zero(*attendee) ? v_null() : v_id(attendee));
+        v_int(fanout->audience.ranges[range].group_pk), v_int(ord), v_id_or_null(attendee));
     if (rows_next(&rows)) {
         id.attendee = rows_id(&rows, 0);
         listing->found[listing->count++] =

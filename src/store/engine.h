@@ -75,6 +75,25 @@ v_time(struct walltime at)
     return v_int(at.us);
 }
 
+/* Zero is NULL: no time, no id, no row. */
+static inline struct value
+v_time_or_null(struct walltime at)
+{
+    return at.us != 0 ? v_time(at) : v_null();
+}
+
+static inline struct value
+v_id_or_null(const struct id *id)
+{
+    return id_is_zero(*id) ? v_null() : v_id(id);
+}
+
+static inline struct value
+v_pk_or_null(int64_t pk)
+{
+    return pk != 0 ? v_int(pk) : v_null();
+}
+
 struct engine_options {
     const char *path; /* a file, or ":memory:" */
     bool read_only;

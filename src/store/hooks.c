@@ -228,18 +228,6 @@ hook_get_pk(struct engine *engine, int64_t pk, struct arena *arena, struct hook 
     return read_one(&rows, arena, ret, reterr);
 }
 
-static struct value
-id_or_null(const struct id *id)
-{
-    return id_is_zero(*id) ? v_null() : v_id(id);
-}
-
-static struct value
-time_or_null(struct walltime at)
-{
-    return at.us == 0 ? v_null() : v_time(at);
-}
-
 enum err
 hook_list(struct engine *engine, const struct hook_query *query, struct arena *arena,
     struct hook **ret, size_t *ret_count, struct error *reterr)
@@ -258,8 +246,8 @@ hook_list(struct engine *engine, const struct hook_query *query, struct arena *a
         " AND (?7 IS NULL OR created_us >= ?7) AND (?8 IS NULL OR created_us < ?8)"
         " ORDER BY hook_pk DESC LIMIT ?9",
         v_int(query->account_pk), v_int(query->before_pk), v_text(query->event),
-        v_text(query->status), id_or_null(&query->webinar_id), id_or_null(&query->mango_id),
-        time_or_null(query->after), time_or_null(query->before), v_int(query->limit));
+        v_text(query->status), v_id_or_null(&query->webinar_id), v_id_or_null(&query->mango_id),
+        v_time_or_null(query->after), v_time_or_null(query->before), v_int(query->limit));
     while (err == OK && rows_next(&rows))
         err = read_row(&rows, arena, &hooks[count++], reterr);
     if (err == OK)
@@ -285,7 +273,7 @@ hook_find_same(struct engine *engine, const struct hook *hook, struct arena *are
         " AND webinar_id IS ?4 AND mango_id IS ?5 AND status <> 'deleted' AND hook_pk <> ?6"
         " ORDER BY hook_pk",
         v_int(hook->account_pk), v_text(hook->event), v_text(hook->url),
-        id_or_null(&hook->webinar_id), id_or_null(&hook->mango_id), v_int(hook->pk));
+        v_id_or_null(&hook->webinar_id), v_id_or_null(&hook->mango_id), v_int(hook->pk));
     while (err == OK && id_is_zero(same) && rows_next(&rows)) {
         struct hook other;
 
@@ -340,7 +328,7 @@ hook_insert(struct engine *engine, const struct hook *hook, struct arena *arena,
         " max_in_flight, status, created_us, updated_us)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         v_int(hook->account_pk), v_id(&hook->id), v_text(hook->url), v_blob(sealed.user_info),
-        v_text(hook->event), id_or_null(&hook->webinar_id), id_or_null(&hook->mango_id),
+        v_text(hook->event), v_id_or_null(&hook->webinar_id), v_id_or_null(&hook->mango_id),
         v_text(hook->description), v_blob(sealed.headers),
         v_text(str_from(phone_format_name(hook->phone_format))),
         v_text(str_from(hook_signature_name(hook->signature))), v_blob(sealed.secret),
@@ -374,12 +362,13 @@ hook_update(struct engine *engine, const struct hook *hook, struct arena *arena,
         " ELSE first_failure_us END,"
         " failing_us = CASE WHEN ?14 = 'enabled' AND status <> ?14 THEN NULL ELSE failing_us END,"
         " status = ?14 WHERE hook_pk = ?1",
-        v_int(hook->pk), v_text(hook->url), v_blob(sealed.user_info), id_or_null(&hook->webinar_id),
-        id_or_null(&hook->mango_id), v_text(hook->description), v_blob(sealed.headers),
-        v_text(str_from(phone_format_name(hook->phone_format))), v_blob(sealed.secret),
-        v_blob(sealed.old_secret), time_or_null(hook->old_secret_until), rate_value(hook),
-        v_int(hook->max_in_flight), v_text(str_from(hook_status_name(hook->status))),
-        v_text(hook->disabled_by), v_time(hook->updated));
+        v_int(hook->pk), v_text(hook->url), v_blob(sealed.user_info),
+        v_id_or_null(&hook->webinar_id), v_id_or_null(&hook->mango_id), v_text(hook->description),
+        v_blob(sealed.headers), v_text(str_from(phone_format_name(hook->phone_format))),
+        v_blob(sealed.secret), v_blob(sealed.old_secret), v_time_or_null(hook->old_secret_until),
+        rate_value(hook), v_int(hook->max_in_flight),
+        v_text(str_from(hook_status_name(hook->status))), v_text(hook->disabled_by),
+        v_time(hook->updated));
     if (err == OK && engine_changes(engine) != 1)
         return error_set(reterr, ERR_NOT_FOUND, "there is no such hook");
     return err;

@@ -180,12 +180,6 @@ health_get(struct flush_run *run, int64_t hook_pk, struct stored_health *ret)
     return err;
 }
 
-static struct value
-time_or_null(struct walltime at)
-{
-    return at.us != 0 ? v_time(at) : v_null();
-}
-
 /* One that was disabled meanwhile keeps what is known of it until it is enabled. */
 static enum err
 hook_health(struct flush_run *run, const struct flush_item *item)
@@ -206,7 +200,8 @@ hook_health(struct flush_run *run, const struct flush_item *item)
     err = engine_run(run->engine, run->reterr,
         "UPDATE hook SET first_failure_us = ?2, failing_us = ?3, learned_rate = ?4"
         " WHERE hook_pk = ?1",
-        v_int(item->hook_pk), time_or_null(health->first_failure), time_or_null(health->failing),
+        v_int(item->hook_pk), v_time_or_null(health->first_failure),
+        v_time_or_null(health->failing),
         health->learned_rate > 0 ? v_real(health->learned_rate) : v_null());
     if (err != OK || (was.failing.us == 0) == (health->failing.us == 0))
         return err;
@@ -257,7 +252,7 @@ hook_disable(struct flush_run *run, const struct flush_item *item)
             "UPDATE hook SET status = 'disabled', disabled_by = ?3, disabled_us = ?2,"
             " updated_us = ?2, failing_us = ?4 WHERE hook_pk = ?1",
             v_int(item->hook_pk), v_time(run->plan->now), v_text(item->failure),
-            time_or_null(is_gone ? was.failing : notice.since));
+            v_time_or_null(is_gone ? was.failing : notice.since));
     notice.type = STR(EVENT_HOOK_DISABLED);
     notice.disabled_by = item->failure;
     if (err == OK)

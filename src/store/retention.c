@@ -27,15 +27,17 @@ static const struct aging {
         " AND created_us < ?3"},
 };
 
-/* What hangs on a fan-out, at most ?2 rows. */
-static const char *const belongings[] = {
-    "DELETE FROM attempt_block WHERE rowid IN"
-    " (SELECT rowid FROM attempt_block WHERE fanout_pk = ?1 LIMIT ?2)",
-    "DELETE FROM attempt_failure WHERE attempt_failure_pk IN"
-    " (SELECT attempt_failure_pk FROM attempt_failure WHERE fanout_pk = ?1 LIMIT ?2)",
-    "DELETE FROM chunk WHERE chunk_pk IN (SELECT chunk_pk FROM chunk WHERE fanout_pk = ?1 LIMIT "
-    "?2)",
-    "DELETE FROM dead WHERE dead_pk IN (SELECT dead_pk FROM dead WHERE fanout_pk = ?1 LIMIT ?2)",
+const struct fanout_part fanout_parts[FANOUT_PARTS] = {
+    {"DELETE FROM attempt_block WHERE rowid IN"
+     " (SELECT rowid FROM attempt_block WHERE fanout_pk = ?1 LIMIT ?2)",
+        .is_long = true},
+    {"DELETE FROM attempt_failure WHERE attempt_failure_pk IN"
+     " (SELECT attempt_failure_pk FROM attempt_failure WHERE fanout_pk = ?1 LIMIT ?2)",
+        .is_long = true},
+    {"DELETE FROM chunk WHERE chunk_pk IN"
+     " (SELECT chunk_pk FROM chunk WHERE fanout_pk = ?1 LIMIT ?2)"},
+    {"DELETE FROM dead WHERE dead_pk IN"
+     " (SELECT dead_pk FROM dead WHERE fanout_pk = ?1 LIMIT ?2)"},
 };
 
 /* A step under way: rows that it may still look at or take away. */
@@ -172,8 +174,8 @@ take_fanout(struct step *step, int64_t fanout_pk)
 {
     enum err err = OK;
 
-    for (size_t i = 0; err == OK && step->left > 0 && i < COUNT_OF(belongings); i++) {
-        err = engine_run(step->engine, step->reterr, belongings[i], v_int(fanout_pk),
+    for (size_t i = 0; err == OK && step->left > 0 && i < FANOUT_PARTS; i++) {
+        err = engine_run(step->engine, step->reterr, fanout_parts[i].take, v_int(fanout_pk),
             v_int(step->left));
         if (err == OK) {
             step->left -= engine_changes(step->engine);

@@ -9,6 +9,8 @@
 #ifndef STORE_RETENTION_H
 #define STORE_RETENTION_H
 
+#include <stdbool.h>
+
 #include "store/engine.h"
 
 /* How long it is kept. */
@@ -53,5 +55,15 @@ struct sweep {
 /* The next step, in a transaction of its own, until the stage is SWEEP_OVER. */
 MUST_CHECK enum err retention_step(struct engine *engine, const struct retention *keep,
     struct sweep *inout, struct error *reterr);
+
+/* What hangs on a fan-out and goes before it; with a deleted account, too (account_purge.c). */
+#define FANOUT_PARTS 4
+
+struct fanout_part {
+    const char *take; /* at most ?2 rows of fan-out ?1 */
+    bool is_long;     /* a row may fill a page or more */
+};
+
+extern const struct fanout_part fanout_parts[FANOUT_PARTS];
 
 #endif

@@ -150,9 +150,8 @@ webinar_list(struct engine *engine, const struct webinar_query *query, struct ar
         " ORDER BY webinar_pk DESC LIMIT ?7",
         v_int(query->account_pk), v_text(str_from(webinar_kind_name(query->kind))),
         v_int(query->before_pk), v_time(query->from),
-        v_int(query->to.us != 0 ? query->to.us : INT64_MAX),
-        id_is_zero(query->mango_id) ? v_null() : v_id(&query->mango_id), v_int(query->limit),
-        v_time(query->created_after),
+        v_int(query->to.us != 0 ? query->to.us : INT64_MAX), v_id_or_null(&query->mango_id),
+        v_int(query->limit), v_time(query->created_after),
         v_int(query->created_before.us != 0 ? query->created_before.us : INT64_MAX));
     return read_list(&rows, (size_t)query->limit, arena, ret, reterr);
 }
