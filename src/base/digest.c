@@ -15,8 +15,14 @@
 #define NONCE_BYTES 12
 #define TAG_BYTES   16
 
+struct sha256 {
+    EVP_MD *digest;      /* owned */
+    EVP_MD_CTX *context; /* owned */
+};
+
 struct hmac {
     EVP_MAC_CTX *context; /* owned; holds the key */
+    size_t len;           /* of what it makes */
 };
 
 struct ed25519 {
@@ -56,18 +62,77 @@ sha256(struct str bytes, uint8_t ret[SHA256_BYTES])
 }
 
 enum err
+sha256_new(struct sha256 **ret)
+{
+    CLEANUP(sha256_freep) struct sha256 *context = calloc(1, sizeof(*context));
+
+    if (context == NULL)
+        return ERR_NOMEM;
+    context->digest = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_256, NULL);
+    context->context = EVP_MD_CTX_new();
+    if (context->digest == NULL || context->context == NULL)
+        return crypto_failed(ERR_NOMEM);
+    *ret = TAKE(context);
+    return OK;
+}
+
+void
+sha256_free(struct sha256 *context)
+{
+    if (context == NULL)
+        return;
+    EVP_MD_CTX_free(context->context);
+    EVP_MD_free(context->digest);
+    free(context);
+}
+
+void
+sha256_freep(struct sha256 **context)
+{
+    sha256_free(*context);
+}
+
+enum err
+sha256_make(struct sha256 *context, struct str bytes, uint8_t ret[SHA256_BYTES])
+{
+    if (EVP_DigestInit_ex2(context->context, context->digest, NULL) != 1 ||
+        EVP_DigestUpdate(context->context, bytes.ptr, bytes.len) != 1 ||
+        EVP_DigestFinal_ex(context->context, ret, NULL) != 1)
+        return crypto_failed(ERR_NOMEM);
+    return OK;
+}
+
+enum err
 hmac_new(const void *key, size_t key_len, struct hmac **ret)
 {
+    return hmac_new_with(HMAC_SHA256, key, key_len, ret);
+}
+
+enum err
+hmac_new_with(enum hmac_digest digest, const void *key, size_t key_len, struct hmac **ret)
+{
+    static const struct {
+        char name[16];
+        size_t len;
+    } digests[] = {
+        [HMAC_SHA256] = {OSSL_DIGEST_NAME_SHA2_256, SHA256_BYTES},
+        [HMAC_SHA1] = {OSSL_DIGEST_NAME_SHA1, SHA1_BYTES},
+        [HMAC_SHA512] = {OSSL_DIGEST_NAME_SHA2_512, SHA512_BYTES},
+    };
+
     CLEANUP(mac_freep) EVP_MAC *mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
     CLEANUP(hmac_freep) struct hmac *hmac = calloc(1, sizeof(*hmac));
-    char digest[] = OSSL_DIGEST_NAME_SHA2_256;
+    char name[sizeof(digests[0].name)];
     const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
         OSSL_PARAM_construct_end(),
     };
 
+    CHECK((unsigned)digest < COUNT_OF(digests));
+    memcpy(name, digests[digest].name, sizeof(name));
     if (mac == NULL || hmac == NULL)
         return crypto_failed(ERR_NOMEM);
+    hmac->len = digests[digest].len;
     hmac->context = EVP_MAC_CTX_new(mac);
     /* No key at all means "the one from before" to libcrypto; an empty one needs an address. */
     if (hmac->context == NULL ||
@@ -92,6 +157,12 @@ hmac_freep(struct hmac **hmac)
     hmac_free(*hmac);
 }
 
+size_t
+hmac_bytes(const struct hmac *hmac)
+{
+    return hmac->len;
+}
+
 enum err
 hmac_sign(struct hmac *hmac, struct str bytes, uint8_t ret[SHA256_BYTES])
 {
@@ -102,6 +173,24 @@ hmac_sign(struct hmac *hmac, struct str bytes, uint8_t ret[SHA256_BYTES])
         EVP_MAC_final(hmac->context, ret, &len, SHA256_BYTES) != 1)
         return crypto_failed(ERR_NOMEM);
     CHECK(len == SHA256_BYTES);
+    return OK;
+}
+
+enum err
+hmac_sign_pieces(struct hmac *hmac, const struct str *pieces, size_t count,
+    uint8_t ret[HMAC_BYTES_MAX])
+{
+    size_t len = 0;
+
+    if (EVP_MAC_init(hmac->context, NULL, 0, NULL) != 1)
+        return crypto_failed(ERR_NOMEM);
+    for (size_t i = 0; i < count; i++) {
+        if (EVP_MAC_update(hmac->context, (const unsigned char *)pieces[i].ptr, pieces[i].len) != 1)
+            return crypto_failed(ERR_NOMEM);
+    }
+    if (EVP_MAC_final(hmac->context, ret, &len, HMAC_BYTES_MAX) != 1)
+        return crypto_failed(ERR_NOMEM);
+    CHECK(len == hmac->len);
     return OK;
 }
 

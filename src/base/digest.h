@@ -15,6 +15,9 @@
 #include "base/str.h"
 
 #define SHA256_BYTES         32
+#define SHA1_BYTES           20 /* for HMAC alone */
+#define SHA512_BYTES         64
+#define HMAC_BYTES_MAX       SHA512_BYTES
 #define ED25519_SEED_BYTES   32
 #define ED25519_PUBLIC_BYTES 32
 #define ED25519_SIGNED_BYTES 64
@@ -23,11 +26,28 @@
 
 MUST_CHECK enum err sha256(struct str bytes, uint8_t ret[SHA256_BYTES]);
 
-struct hmac; /* HMAC-SHA256 (RFC 2104) under one key */
-MUST_CHECK enum err hmac_new(const void *key, size_t key_len, struct hmac **ret);
+/* A context kept for many digests: setting one up costs four times as much as a short text. */
+struct sha256;
+MUST_CHECK enum err sha256_new(struct sha256 **ret);
+void sha256_free(struct sha256 *context);
+void sha256_freep(struct sha256 **context);
+MUST_CHECK enum err sha256_make(struct sha256 *context, struct str bytes,
+    uint8_t ret[SHA256_BYTES]);
+
+enum hmac_digest { HMAC_SHA256, HMAC_SHA1, HMAC_SHA512 };
+
+struct hmac; /* HMAC (RFC 2104) under one key */
+MUST_CHECK enum err hmac_new(const void *key, size_t key_len, struct hmac **ret); /* SHA-256 */
+MUST_CHECK enum err hmac_new_with(enum hmac_digest digest, const void *key, size_t key_len,
+    struct hmac **ret);
 void hmac_free(struct hmac *hmac);
 void hmac_freep(struct hmac **hmac);
+size_t hmac_bytes(const struct hmac *hmac); /* of its digest: 20, 32 or 64 */
+/* Of one with SHA-256. */
 MUST_CHECK enum err hmac_sign(struct hmac *hmac, struct str bytes, uint8_t ret[SHA256_BYTES]);
+/* Of the pieces one behind another, of any digest: hmac_bytes of ret are written. */
+MUST_CHECK enum err hmac_sign_pieces(struct hmac *hmac, const struct str *pieces, size_t count,
+    uint8_t ret[HMAC_BYTES_MAX]);
 
 struct ed25519; /* RFC 8032, a key pair or a public key alone */
 MUST_CHECK enum err ed25519_new(const uint8_t seed[ED25519_SEED_BYTES], struct ed25519 **ret);

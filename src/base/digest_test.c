@@ -34,6 +34,46 @@ sha256_gives_the_published_digests(void **state)
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
+static void
+a_kept_context_gives_the_same_digests_again_and_again(void **state)
+{
+    CLEANUP(sha256_freep) struct sha256 *context = NULL;
+    uint8_t digest[SHA256_BYTES];
+
+    (void)state;
+    assert_int_equal(sha256_new(&context), OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sha256_make(context, STR("abc"), digest), OK);
+        assert_hex(digest, sizeof(digest),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_int_equal(sha256_make(context, (struct str){NULL, 0}, digest), OK);
+        assert_hex(digest, sizeof(digest),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+}
+
+/* RFC 4231, case 2, cut in every way that two cuts allow. */
+static void
+pieces_are_signed_as_the_text_they_make(void **state)
+{
+    CLEANUP(hmac_freep) struct hmac *hmac = NULL;
+    const struct str text = STR("what do ya want for nothing?");
+    uint8_t tag[HMAC_BYTES_MAX];
+
+    (void)state;
+    assert_int_equal(hmac_new("Jefe", 4, &hmac), OK);
+    for (size_t i = 0; i <= text.len; i++) {
+        for (size_t j = i; j <= text.len; j++) {
+            const struct str pieces[] = {str_slice(text, 0, i), str_slice(text, i, j), {NULL, 0},
+                str_slice(text, j, text.len)};
+
+            assert_int_equal(hmac_sign_pieces(hmac, pieces, COUNT_OF(pieces), tag), OK);
+            assert_hex(tag, hmac_bytes(hmac),
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        }
+    }
+}
+
 /* RFC 4231, cases 2 and 1, with the object used again and again. */
 static void
 one_key_signs_many_times(void **state)
@@ -155,16 +195,63 @@ hmac_agrees_with_the_vectors(void **state)
             CLEANUP(hmac_freep) struct hmac *hmac = NULL;
             struct str key = hex_field(&arena, it, "key");
             struct str expected = hex_field(&arena, it, "tag");
+            struct str bytes = hex_field(&arena, it, "msg");
             uint8_t tag[SHA256_BYTES];
+            uint8_t again[HMAC_BYTES_MAX];
 
             assert_int_equal(hmac_new(key.ptr, key.len, &hmac), OK);
-            assert_int_equal(hmac_sign(hmac, hex_field(&arena, it, "msg"), tag), OK);
+            assert_int_equal(hmac_sign(hmac, bytes, tag), OK);
+            assert_int_equal(hmac_sign_pieces(hmac, &bytes, 1, again), OK);
+            assert_memory_equal(again, tag, sizeof(tag));
             assert_in_range(expected.len, 16, sizeof(tag));
             assert_int_equal(equals_constant_time(tag, expected.ptr, expected.len), is_valid(it));
         }
     }
     assert_int_equal(count, 174);
     arena_done(&arena);
+}
+
+/* RFC 2202 and RFC 4231: cases 2 and 6, the second with a key that is longer than a block. */
+static void
+hmac_knows_other_digests(void **state)
+{
+    static const struct {
+        enum hmac_digest digest;
+        size_t len;
+        size_t long_key_len;
+        const char *of_jefe;
+        const char *of_long_key;
+    } table[] = {
+        {HMAC_SHA1, SHA1_BYTES, 80, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+            "aa4ae5e15272d00e95705637ce8a3b55ed402112"},
+        {HMAC_SHA256, SHA256_BYTES, 131,
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+        {HMAC_SHA512, SHA512_BYTES, 131,
+            "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+            "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+            "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f352"
+            "6b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598"},
+    };
+    const struct str text = STR("what do ya want for nothing?");
+    const struct str long_text = STR("Test Using Larger Than Block-Size Key - Hash Key First");
+    uint8_t key[131];
+    uint8_t tag[HMAC_BYTES_MAX];
+
+    memset(key, 0xaa, sizeof(key));
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        CLEANUP(hmac_freep) struct hmac *jefe = NULL;
+        CLEANUP(hmac_freep) struct hmac *larger = NULL;
+
+        assert_int_equal(hmac_new_with(table[i].digest, "Jefe", 4, &jefe), OK);
+        assert_int_equal(hmac_bytes(jefe), table[i].len);
+        assert_int_equal(hmac_sign_pieces(jefe, &text, 1, tag), OK);
+        assert_hex(tag, table[i].len, table[i].of_jefe);
+        assert_int_equal(hmac_new_with(table[i].digest, key, table[i].long_key_len, &larger), OK);
+        assert_int_equal(hmac_sign_pieces(larger, &long_text, 1, tag), OK);
+        assert_hex(tag, table[i].len, table[i].of_long_key);
+    }
+    (void)state;
 }
 
 static void
@@ -285,10 +372,13 @@ main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_digests),
+        cmocka_unit_test(a_kept_context_gives_the_same_digests_again_and_again),
+        cmocka_unit_test(pieces_are_signed_as_the_text_they_make),
         cmocka_unit_test(one_key_signs_many_times),
         cmocka_unit_test(an_empty_key_is_a_key),
         cmocka_unit_test(a_seed_signs_and_its_public_key_verifies),
         cmocka_unit_test(hmac_agrees_with_the_vectors),
+        cmocka_unit_test(hmac_knows_other_digests),
         cmocka_unit_test(ed25519_agrees_with_the_vectors),
         cmocka_unit_test(sealing_is_aes_256_gcm),
         cmocka_unit_test(what_was_sealed_opens_only_as_it_was),

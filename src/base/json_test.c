@@ -139,6 +139,8 @@ what_is_not_json_is_refused_with_a_reason(void **state)
         {{"{} x", 4}, "near byte 4"},
         {{"1 2", 3}, "near byte 3"},
         {{"{}{}", 4}, "near byte 3"},
+        {{"\"\"\"", 3}, "near byte 3: more after"},
+        {{"{\"a\":1}\"", 8}, "near byte 8: more after"},
         {{"1\0", 2}, "near byte"},
         {{"01", 2}, "near byte"},
         {{"+1", 2}, "near byte"},
