@@ -123,13 +123,12 @@ hmac_new_with(enum hmac_digest digest, const void *key, size_t key_len, struct h
     CLEANUP(mac_freep) EVP_MAC *mac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
     CLEANUP(hmac_freep) struct hmac *hmac = calloc(1, sizeof(*hmac));
     char name[sizeof(digests[0].name)];
-    const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
-        OSSL_PARAM_construct_end(),
-    };
+    OSSL_PARAM params[2];
 
     CHECK((unsigned)digest < COUNT_OF(digests));
     memcpy(name, digests[digest].name, sizeof(name));
+    params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
+    params[1] = OSSL_PARAM_construct_end();
     if (mac == NULL || hmac == NULL)
         return crypto_failed(ERR_NOMEM);
     hmac->len = digests[digest].len;

@@ -350,6 +350,24 @@ find_half_surrogate(struct str text)
     return SIZE_MAX;
 }
 
+bool
+json_is_well_formed(struct str text)
+{
+    yajl_handle handle;
+    bool is_right;
+
+    if (!str_is_utf8(text) || str_find(text, '\f', 0) != SIZE_MAX)
+        return false;
+    handle = yajl_alloc(NULL, NULL, NULL);
+    if (handle == NULL)
+        return false;
+    is_right = yajl_parse(handle, (const unsigned char *)text.ptr, text.len) == yajl_status_ok &&
+               yajl_parse(handle, (const unsigned char *)"\n", 1) == yajl_status_ok &&
+               yajl_complete_parse(handle) == yajl_status_ok;
+    yajl_free(handle);
+    return is_right;
+}
+
 enum err
 json_parse(struct str text, struct arena *arena, struct json **ret, struct error *reterr)
 {

@@ -32,6 +32,10 @@ struct json {
 MUST_CHECK enum err json_parse(struct str text, struct arena *arena, struct json **ret,
     struct error *reterr);
 
+/* By the grammar alone: names may stand twice, half of a surrogate pair alone, and there is no
+ * bound to the depth, so there may be no tree of it. False also without memory. */
+bool json_is_well_formed(struct str text);
+
 const struct json *json_find(const struct json *object, struct str name); /* NULL when absent */
 const char *json_kind_name(enum json_kind kind);                          /* "a string", "null" */
 

@@ -66,6 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(error.text[0] != '\0' && str_is_utf8(str_from(error.text)));
         return 0;
     }
+    CHECK(json_is_well_formed((struct str){(const char *)data, size}));
     json_start(&writer, &buf);
     write_value(&writer, tree);
     CHECK(!buf_is_full(&buf));

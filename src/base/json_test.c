@@ -129,6 +129,7 @@ what_is_not_json_is_refused_with_a_reason(void **state)
     static const struct {
         struct str text;
         const char *reason;
+        bool is_well_formed; /* by the grammar alone */
     } refused[] = {
         {{NULL, 0}, "there is no text"},
         {{"  ", 2}, "ends at byte 2"},
@@ -150,17 +151,17 @@ what_is_not_json_is_refused_with_a_reason(void **state)
         {{"\xef\xbb\xbf{}", 5}, "near byte"},
         {{"\"a\nb\"", 5}, "near byte"},
         {{"[\f1]", 4}, "near byte 1: a form feed"},
-        {{"\"\\ud800\"", 8}, "near byte 1: half of a surrogate pair"},
-        {{"\"\\udc00\"", 8}, "half of a surrogate pair"},
-        {{"\"\\ud800\\u0041\"", 14}, "half of a surrogate pair"},
-        {{"\"\\ud800\\\\udc00\"", 15}, "half of a surrogate pair"},
-        {{"\"\\ud83d\\ude00\\ud83d\"", 20}, "near byte 13: half of a surrogate pair"},
+        {{"\"\\ud800\"", 8}, "near byte 1: half of a surrogate pair", true},
+        {{"\"\\udc00\"", 8}, "half of a surrogate pair", true},
+        {{"\"\\ud800\\u0041\"", 14}, "half of a surrogate pair", true},
+        {{"\"\\ud800\\\\udc00\"", 15}, "half of a surrogate pair", true},
+        {{"\"\\ud83d\\ude00\\ud83d\"", 20}, "near byte 13: half of a surrogate pair", true},
         {{"\"\\ud8", 5}, "ends at byte"},
         {{"\"\xc0\x80\"", 4}, "UTF-8"},
         {{"\"\xed\xa0\x80\"", 5}, "UTF-8"},
-        {{"{\"a\":1,\"b\":2,\"a\":3}", 19}, "the name \"a\" stands twice"},
-        {{"{\"a\":1,\"\\u0061\":3}", 18}, "the name \"a\" stands twice"},
-        {{"[{\"\":1,\"\":3}]", 13}, "the name \"\" stands twice"},
+        {{"{\"a\":1,\"b\":2,\"a\":3}", 19}, "the name \"a\" stands twice", true},
+        {{"{\"a\":1,\"\\u0061\":3}", 18}, "the name \"a\" stands twice", true},
+        {{"[{\"\":1,\"\":3}]", 13}, "the name \"\" stands twice", true},
     };
 
     (void)state;
@@ -171,6 +172,7 @@ what_is_not_json_is_refused_with_a_reason(void **state)
 
         arena_init(&arena, ARENA_BYTES);
         assert_int_equal(json_parse(refused[i].text, &arena, &tree, &error), ERR_INVALID);
+        assert_int_equal(json_is_well_formed(refused[i].text), refused[i].is_well_formed);
         assert_null(tree);
         if (strstr(error.text, refused[i].reason) == NULL)
             fail_msg("\"%.*s\": %s", STR_FMT(refused[i].text), error.text);
@@ -420,6 +422,9 @@ the_suite_of_documents_is_judged_right(void **state)
 
             if ((name.ptr[0] == 'y' && taken == is_doubled) || (name.ptr[0] == 'n' && taken))
                 fail_msg("%s was %s", entries[i]->d_name, taken ? "taken" : "refused");
+            if ((name.ptr[0] == 'y' && !json_is_well_formed(buf_str(&buf))) ||
+                (name.ptr[0] == 'n' && json_is_well_formed(buf_str(&buf))))
+                fail_msg("%s is misjudged by its grammar", entries[i]->d_name);
             judged++;
         }
         free(entries[i]);

@@ -421,17 +421,25 @@ entry_parse(struct str text, struct entry *ret)
 
 /* The v1 signatures that would be right, made once however many entries there are. */
 struct expected {
-    uint8_t bytes[SIGNATURE_SECRETS_MAX][SHA256_BYTES];
+    uint8_t bytes[SIGNATURE_SECRETS_MAX][HMAC_BYTES_MAX];
 };
 
+/* And what is signed laid out, where a key takes it in one piece alone. */
 static enum err
-expected_make(struct keys *keys, struct expected *ret)
+expected_make(struct keys *keys, const struct signature_fields *fields, struct str body,
+    struct expected *ret)
 {
-    enum err err = OK;
+    const struct str pieces[] = {fields->id, STR("."), fields->timestamp, STR("."), body};
+    bool is_laid_out = false;
+    enum err err = body.len <= HTTP_BODY_BYTES_MAX ? OK : ERR_LIMIT;
 
     for (size_t i = 0; err == OK && i < keys->count; i++) {
-        if (keys->list[i].hmac != NULL)
-            err = hmac_sign(keys->list[i].hmac, buf_str(&keys->signed_bytes), ret->bytes[i]);
+        if (keys->list[i].hmac != NULL) {
+            err = hmac_sign_pieces(keys->list[i].hmac, pieces, COUNT_OF(pieces), ret->bytes[i]);
+        } else if (!is_laid_out) {
+            err = keys_lay_out(keys, fields->id, fields->timestamp, body);
+            is_laid_out = true;
+        }
     }
     return err;
 }
@@ -482,6 +490,13 @@ check_entries(struct keys *keys, struct str header, const struct expected *expec
         keys->count > 1 ? "secrets" : "secret");
 }
 
+bool
+signature_is_computed(const struct verifier *verifier, const struct signature_fields *fields,
+    struct walltime now)
+{
+    return check_fields(verifier, fields, now, NULL) == OK;
+}
+
 enum err
 signature_verify(struct verifier *verifier, const struct signature_fields *fields, struct str body,
     struct walltime now, struct error *reterr)
@@ -492,9 +507,7 @@ signature_verify(struct verifier *verifier, const struct signature_fields *field
 
     if (err != OK)
         return err;
-    err = keys_lay_out(keys, fields->id, fields->timestamp, body);
-    if (err == OK)
-        err = expected_make(keys, &expected);
+    err = expected_make(keys, fields, body, &expected);
     if (err != OK)
         error_set(reterr, err, "the signature could not be computed");
     else

@@ -91,5 +91,8 @@ void verifier_freep(struct verifier **verifier);
 MUST_CHECK enum err signature_verify(struct verifier *verifier,
     const struct signature_fields *fields, struct str body, struct walltime now,
     struct error *reterr);
+/* Will it have to sign the body for that? Not of a call that its fields alone refuse. */
+bool signature_is_computed(const struct verifier *verifier, const struct signature_fields *fields,
+    struct walltime now);
 
 #endif

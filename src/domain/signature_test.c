@@ -299,6 +299,10 @@ a_bad_call_is_denied_with_the_reason(void **state)
 
         if (err != ERR_DENIED || strstr(error.text, cases[i].reason) == NULL)
             fail_msg("case %zu: %d \"%s\"", i, (int)err, error.text);
+        /* What the header holds is compared with what had to be computed. */
+        if (signature_is_computed(verifier, &fields, now) !=
+            (strstr(error.text, "none of") != NULL || strstr(error.text, "more than 16") != NULL))
+            fail_msg("case %zu: is_computed is not so", i);
     }
     (void)state;
 }
