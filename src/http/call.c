@@ -168,6 +168,13 @@ call_changed(struct call *call, int64_t hook_pk)
     pks_add(&call->arena, &call->changed, &call->changed_count, &hook_pk, 1);
 }
 
+/* Stays also where this transaction fails: to be woken for nothing costs next to nothing. */
+void
+call_wake_handlers(struct call *call)
+{
+    call->wakes_handlers = true;
+}
+
 static struct str
 etag(struct call *call, struct walltime updated)
 {

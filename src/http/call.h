@@ -125,7 +125,8 @@ struct call {
     /* Set by the worker; these stay from one transaction of a call to the next. */
     int64_t account_pk;
     unsigned scopes;
-    int64_t *wake; /* hook_pks whose lanes have news, in the arena */
+    bool wakes_handlers; /* call_wake_handlers' */
+    int64_t *wake;       /* hook_pks whose lanes have news, in the arena */
     size_t wake_count;
     size_t wake_base; /* so many were there before this transaction */
     int64_t *changed; /* hook_pks that were edited, disabled, enabled, deleted */
@@ -161,6 +162,8 @@ void call_again(struct call *call);
 void call_field(struct call *call, const char *name, struct str value);
 void call_wake(struct call *call, const int64_t *hook_pks, size_t count);
 void call_changed(struct call *call, int64_t hook_pk);
+/* Items of the inbox are to be handled again. */
+void call_wake_handlers(struct call *call);
 
 /* The object's ETag, from when it was last changed (which must grow with every change): set the
  * field, and refuse (412) when the request's If-Match names other ones. */

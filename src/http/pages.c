@@ -68,6 +68,7 @@ serve_metrics(struct call *call)
 {
     buf_clear(&call->answer);
     metrics_format(&call->answer);
+    service_more_metrics(call->service, &call->answer);
     call->status = 200;
     call->content_type = "text/plain; version=0.0.4; charset=utf-8";
     if (buf_is_full(&call->answer))

@@ -133,7 +133,9 @@ tell_and_answer(struct call *call)
 {
     const struct service *service = call->service;
 
-    if (call->wake_count + call->changed_count == 0 || service->options.committed == NULL) {
+    bool has_news = call->wake_count + call->changed_count > 0 || call->wakes_handlers;
+
+    if (!has_news || service->options.committed == NULL) {
         service_answer(call);
         return;
     }
@@ -708,4 +710,11 @@ struct store *
 service_store(const struct service *service)
 {
     return service->options.port->store;
+}
+
+void
+service_more_metrics(const struct service *service, struct buf *page)
+{
+    if (service->options.more_metrics != NULL)
+        service->options.more_metrics(page);
 }

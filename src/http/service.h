@@ -26,10 +26,13 @@ struct service_options {
     int64_t disk_reserve_bytes;          /* with less room there /readyz says no */
     const struct cidr *proxies; /* borrowed: what comes from these is not asked from here */
     size_t proxy_count;
-    /* After the commit and before the answer: wake the lanes in call->wake; when hooks in
+    /* After the commit and before the answer: wake the lanes in call->wake, and those of the
+     * handlers where call->wakes_handlers; when hooks in
      * call->changed have been taken up by their lanes, service_answer must be called (at once when
      * there are none). Also called when the peer has gone. NULL: nobody is to be told. */
     void (*committed)(struct call *call);
+    /* What /metrics says beside the table of os/metrics.h; any loop's thread. NULL: nothing. */
+    void (*more_metrics)(struct buf *page);
 };
 
 MUST_CHECK enum err service_new(const struct service_options *options, struct service **ret,
@@ -48,6 +51,8 @@ void service_disk(const struct service *service, int64_t *ret_free, int64_t *ret
 /* Calls not answered yet; the loop stops when there are none. */
 size_t service_busy(const struct service *service);
 struct store *service_store(const struct service *service);
+/* Append what options.more_metrics has to say. */
+void service_more_metrics(const struct service *service, struct buf *page);
 
 /* --- of a call, all on the loop's thread --- */
 

@@ -128,6 +128,112 @@ on_tick(void *arg)
     server_tick_by(server, next);
 }
 
+/* ---- peers ---- */
+
+/* Whoever has an address of IPv6 has all of its last half. Those of IPv4 share a key with none of
+ * them: no network begins with 0:ffff::. */
+static uint64_t
+peer_key(const struct address *address)
+{
+    const uint8_t *bytes = address->as.v6.sin6_addr.s6_addr;
+    uint64_t key = 0;
+
+    if (address->as.any.sa_family == AF_INET)
+        return UINT64_C(0xffff) << 32 | ntohl(address->as.v4.sin_addr.s_addr);
+    if (IN6_IS_ADDR_V4MAPPED(&address->as.v6.sin6_addr)) {
+        key = 0xffff;
+        bytes += 12;
+        for (unsigned i = 0; i < 4; i++)
+            key = key << 8 | bytes[i];
+        return key;
+    }
+    for (unsigned i = 0; i < 8; i++)
+        key = key << 8 | bytes[i];
+    return key;
+}
+
+static bool
+is_proxy(const struct http_server *server, const struct address *address)
+{
+    for (size_t i = 0; i < server->options.proxy_count; i++)
+        if (cidr_holds(&server->options.proxies[i], address))
+            return true;
+    return false;
+}
+
+static struct connection *
+peer_oldest_idle(const struct http_peer *peer)
+{
+    struct connection *oldest = NULL;
+
+    LIST_FOREACH(&peer->connections, link)
+    {
+        struct connection *connection = LIST_ENTRY(link, struct connection, of_peer);
+
+        if (connection->wait == WAIT_IDLE &&
+            (oldest == NULL || connection->due.us < oldest->due.us))
+            oldest = connection;
+    }
+    return oldest;
+}
+
+/* May one more of this peer come in? */
+static bool
+peer_has_room(struct http_server *server, const struct address *address)
+{
+    unsigned max = server->options.peer_connections_max;
+    struct http_peer *peer = max > 0 ? map_find(&server->peers, peer_key(address)) : NULL;
+    struct connection *oldest;
+
+    if (peer == NULL || peer->count < max)
+        return true;
+    oldest = peer_oldest_idle(peer);
+    if (oldest == NULL)
+        return false;
+    connection_free(oldest); /* the last one of a peer takes the peer with it */
+    return true;
+}
+
+/* Without memory it goes uncounted. */
+static void
+peer_enter(struct http_server *server, struct connection *connection)
+{
+    uint64_t key = peer_key(&connection->peer);
+    struct http_peer *peer = map_find(&server->peers, key);
+
+    if (server->options.peer_connections_max == 0 || is_proxy(server, &connection->peer))
+        return;
+    if (peer == NULL) {
+        peer = malloc(sizeof(*peer));
+        if (peer == NULL)
+            return;
+        *peer = (struct http_peer){.key = key};
+        list_init(&peer->connections);
+        if (map_set(&server->peers, key, peer) != OK) {
+            free(peer);
+            return;
+        }
+    }
+    peer->count++;
+    list_append(&peer->connections, &connection->of_peer);
+    connection->counted = peer;
+}
+
+void
+server_peer_leave(struct connection *connection)
+{
+    struct http_peer *peer = connection->counted;
+
+    if (peer == NULL)
+        return;
+    connection->counted = NULL;
+    link_remove(&connection->of_peer);
+    if (--peer->count > 0)
+        return;
+    (void)map_remove(&connection->server->peers, peer->key);
+    free(peer);
+}
+
 /* ---- accepting ---- */
 
 /* An idle connection may be closed at any time, and its peer must be ready for that. */
@@ -158,9 +264,9 @@ on_accept_again(void *arg)
         CHECK(event_add(server->listener, NULL) == 0);
 }
 
-/* Every connection is in use. Saying so may fail, and TLS cannot be said anything so soon. */
+/* Saying so may fail, and TLS cannot be said anything so soon. */
 static void
-connection_turn_away(struct http_server *server, int fd)
+connection_turn_away(struct http_server *server, int fd, const char *detail)
 {
     char id[HTTP_REQUEST_ID_BYTES];
     const struct http_field fields[] = {
@@ -180,7 +286,7 @@ connection_turn_away(struct http_server *server, int fd)
     if (server->options.tls == NULL) {
         buf_init(&body, 1024);
         buf_init(&text, 4096);
-        http_problem_append(&body, 503, STR("All connections are in use; try again later."));
+        http_problem_append(&body, 503, str_from(detail));
         answer.body = buf_str(&body);
         http_answer_append(&text, &answer, &frame);
         (void)!send(fd, text.ptr, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -197,6 +303,7 @@ accept_one(struct http_server *server)
 {
     struct address peer = {.len = sizeof(peer.as)};
     int fd = accept4(server->listen_fd, &peer.as.any, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct connection *connection;
 
     if (fd < 0) {
         switch (errno) {
@@ -209,10 +316,15 @@ accept_one(struct http_server *server)
         default: return ACCEPTED_NONE;
         }
     }
-    if (server->connection_count >= server->options.connections_max && !make_room(server))
-        connection_turn_away(server, fd);
-    else
-        (void)connection_open(server, fd, &peer);
+    if (server->connection_count >= server->options.connections_max && !make_room(server)) {
+        connection_turn_away(server, fd, "All connections are in use; try again later.");
+    } else if (!peer_has_room(server, &peer)) {
+        connection_turn_away(server, fd, "Too many connections come from your address; use fewer.");
+    } else {
+        connection = connection_open(server, fd, &peer);
+        if (connection != NULL)
+            peer_enter(server, connection);
+    }
     return ACCEPTED;
 }
 
@@ -315,6 +427,7 @@ http_server_new(struct loop *loop, const struct http_server_options *options,
     server->wait_ms[WAIT_WRITE] = options->body_ms;
     server->wait_ms[WAIT_LINGER] = LINGER_MS;
     list_init(&server->connections);
+    map_init(&server->peers);
     for (unsigned wait = 0; wait < WAIT_KINDS; wait++)
         list_init(&server->waiting[wait]);
     buf_init(&server->answer, REQUEST_ARENA_BYTES_MAX + HTTP_HEAD_BYTES_MAX);
@@ -376,6 +489,7 @@ http_server_free(struct http_server *server)
             break;
         connection_free(LIST_ENTRY(link, struct connection, all));
     }
+    map_done(&server->peers);
     timer_done(&server->tick);
     timer_done(&server->again);
     while (server->slots != NULL) {

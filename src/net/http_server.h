@@ -49,6 +49,11 @@ struct http_server_options {
     int64_t body_ms;          /* 30 s without a byte of the body */
     int64_t idle_ms;          /* 60 s: between requests */
     unsigned connections_max; /* of this loop; beyond: the oldest idle one goes, else refused */
+    /* Of these from one address (IPv6: from one /64); beyond: its oldest idle one goes, else it is
+     * refused; 0: no bound of its own. */
+    unsigned peer_connections_max;
+    const struct cidr *proxies; /* borrowed, outlive us: many peers behind one address, no bound */
+    size_t proxy_count;
 };
 
 /* Binds with SO_REUSEPORT, so that each loop has a listener of its own. */
@@ -68,6 +73,11 @@ struct address http_request_peer(const struct http_request *request);
 struct arena *http_request_arena(struct http_request *request);     /* freed with the request */
 void http_request_set(struct http_request *request, void *context); /* the handler's own */
 void *http_request_get(const struct http_request *request);
+
+/* From inside on_head, which then has no more to do with it: the request is that handler's from its
+ * head on. handler is borrowed and outlives the server. */
+void http_request_pass(struct http_request *request, const struct http_handler *handler,
+    int64_t *ret_body_max);
 
 /* Stop and go on reading the body: back-pressure towards the peer, of whom at most 16 KiB are
  * held. No time-out runs meanwhile, and resume calls nothing back by itself. */

@@ -24,7 +24,7 @@ connection_of(const struct http_request *request)
 void
 request_abandon(struct connection *connection)
 {
-    struct http_handler *handler = &connection->server->handler;
+    const struct http_handler *handler = connection->request.handler;
 
     if (!connection->request.is_open)
         return;

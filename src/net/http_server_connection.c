@@ -73,11 +73,11 @@ request_begin(struct connection *connection)
 static void
 request_on_head(struct connection *connection)
 {
-    struct http_handler *handler = &connection->server->handler;
+    const struct http_handler *handler = &connection->server->handler;
     const struct http_head *head = head_of(connection);
 
     connection->state = CONNECTION_BODY;
-    connection->request = (struct http_request){.is_open = true};
+    connection->request = (struct http_request){.is_open = true, .handler = handler};
     connection->body_max = HTTP_BODY_BYTES_MAX;
     connection->body_seen = 0;
     connection->rate_seen = 0;
@@ -109,7 +109,7 @@ is_body_too_slow(struct connection *connection)
 static void
 request_on_body(struct connection *connection, struct str piece)
 {
-    struct http_handler *handler = &connection->server->handler;
+    const struct http_handler *handler = connection->request.handler;
 
     connection->body_seen += (int64_t)piece.len;
     connection->is_renewed = true;
@@ -131,7 +131,7 @@ request_on_body(struct connection *connection, struct str piece)
 static void
 request_on_end(struct connection *connection)
 {
-    struct http_handler *handler = &connection->server->handler;
+    const struct http_handler *handler = connection->request.handler;
 
     if (connection->state == CONNECTION_DISCARD) {
         connection->state = CONNECTION_IDLE;
@@ -440,6 +440,7 @@ connection_open(struct http_server *server, int fd, const struct address *peer)
     buf_init(&connection->stash, READ_BYTES);
     link_init(&connection->all);
     link_init(&connection->waiting);
+    link_init(&connection->of_peer);
     CHECK(event_assign(&connection->readable, base, fd, EV_READ | EV_PERSIST, on_socket,
               connection) == 0);
     CHECK(event_assign(&connection->writable, base, fd, EV_WRITE, on_socket, connection) == 0);
@@ -463,6 +464,7 @@ connection_free(struct connection *connection)
     link_remove(&connection->waiting);
     link_remove(&connection->all);
     connection->server->connection_count--;
+    server_peer_leave(connection);
     metric_add(METRIC_http_connections, -1);
     request_release(connection);
     buf_done(&connection->out);
@@ -528,6 +530,18 @@ void *
 http_request_get(const struct http_request *request)
 {
     return request->context;
+}
+
+void
+http_request_pass(struct http_request *request, const struct http_handler *handler,
+    int64_t *ret_body_max)
+{
+    struct connection *connection = connection_of(request);
+
+    CHECK(connection->state == CONNECTION_BODY && connection->body_seen == 0);
+    request->handler = handler;
+    request->context = NULL;
+    handler->on_head(request, ret_body_max, handler->arg);
 }
 
 void

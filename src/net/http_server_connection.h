@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "net/http_server.h"
 #include "net/stream.h"
 
@@ -61,8 +62,16 @@ struct http_slot {
 };
 
 struct http_request {
-    bool is_open;  /* with the handler: neither answered nor gone */
-    void *context; /* the handler's */
+    bool is_open;                       /* with the handler: neither answered nor gone */
+    const struct http_handler *handler; /* borrowed: outlives us */
+    void *context;                      /* the handler's */
+};
+
+/* Who has many connections: known by their address, of IPv6 the first half of it. */
+struct http_peer {
+    uint64_t key;
+    unsigned count;
+    struct list connections;
 };
 
 struct connection {
@@ -71,6 +80,8 @@ struct connection {
     struct http_server *server; /* borrowed: outlives us */
     struct stream stream;
     struct address peer;
+    struct http_peer *counted; /* one of server->peers; NULL: not counted */
+    struct link of_peer;       /* in counted->connections */
     struct event readable;
     struct event writable;
     struct link all;     /* in server->connections */
@@ -142,6 +153,7 @@ struct http_server {
     struct instant tick_at;
     struct list connections;
     unsigned connection_count;
+    struct map peers; /* key to struct http_peer, owned; those with a connection */
     struct list waiting[WAIT_KINDS];
     int64_t wait_ms[WAIT_KINDS];
     struct http_slot *slots; /* free ones, owned */
@@ -160,5 +172,7 @@ struct str server_request_id(char ret_text[HTTP_REQUEST_ID_BYTES]); /* a fresh o
 void server_tick_by(struct http_server *server, struct instant due);
 struct http_slot *server_slot_take(struct http_server *server); /* NULL: no memory */
 void server_slot_give(struct http_server *server, struct http_slot *slot);
+/* It is gone; where it was not counted nothing happens. */
+void server_peer_leave(struct connection *connection);
 
 #endif

@@ -438,6 +438,27 @@ requests_without_an_answer_are_told_when_the_server_is_freed(void **state)
     caller_close(&two);
 }
 
+static void
+a_request_that_was_passed_on_is_the_other_handlers(void **state)
+{
+    struct serving *serving = *state;
+    struct caller caller;
+
+    caller_open(&caller, serving, 0);
+    caller_send(&caller, "POST /pass HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhe");
+    caller_send(&caller, "llo");
+    caller_expect(&caller, 200, "passed hello");
+    caller_send(&caller, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi");
+    caller_expect(&caller, 200, "POST /echo hi"); /* the next is the first's again */
+    assert_int_equal(serving->body_bytes, 2);
+
+    caller_send(&caller, "POST /pass HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\n");
+    caller_expect(&caller, 413, NULL);
+    assert_int_equal(serving->passed_gone, 1);
+    assert_int_equal(serving->gone, 0);
+    caller_close(&caller);
+}
+
 int
 main(void)
 {
@@ -455,6 +476,7 @@ main(void)
         SERVING_TEST(who_closes_only_its_sending_side_still_gets_the_answer),
         SERVING_TEST(a_paused_request_holds_its_sender_back),
         SERVING_TEST(a_slow_reader_gets_a_large_answer_whole),
+        SERVING_TEST(a_request_that_was_passed_on_is_the_other_handlers),
         cmocka_unit_test(requests_without_an_answer_are_told_when_the_server_is_freed),
     };
 

@@ -239,6 +239,106 @@ beyond_the_limit_the_oldest_idle_connection_gives_way(void **state)
     serving_stop(&serving);
 }
 
+/* From another address of this machine. */
+static void
+caller_open_from(struct caller *caller, struct serving *serving, const char *text)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct address address;
+
+    assert_true(fd >= 0);
+    assert_int_equal(address_parse(str_from(text), &address, NULL), OK);
+    assert_int_equal(bind(fd, &address.as.any, address.len), 0);
+    caller_connect(caller, serving, fd);
+}
+
+static void
+one_address_cannot_take_all_connections(void **state)
+{
+    struct serving serving;
+    struct caller old;
+    struct caller young;
+    struct caller third;
+    struct caller other;
+
+    (void)state;
+    serving_start(&serving, (struct http_server_options){.peer_connections_max = 2});
+    caller_open(&old, &serving, 0);
+    caller_send(&old, GET);
+    caller_expect(&old, 200, NULL);
+    caller_open_from(&other, &serving, "127.0.0.2");
+    caller_send(&other, GET);
+    caller_expect(&other, 200, NULL);
+    caller_open(&young, &serving, 0);
+    caller_send(&young, HOLD);
+    serving_wait_held(&serving, 1);
+    caller_open(&third, &serving, 0);
+    caller_send(&third, HOLD);
+    serving_wait_held(&serving, 2);
+    caller_expect_closed(&old); /* its own oldest idle one, not the other's */
+    caller_close(&old);
+    caller_open(&old, &serving, 0);
+    caller_expect(&old, 503, "from your address");
+    caller_expect_closed(&old);
+    caller_close(&old);
+    caller_send(&other, GET);
+    caller_expect(&other, 200, NULL);
+
+    /* Who has gone makes room. */
+    caller_reset(&young);
+    serving_wait_gone(&serving, 1);
+    caller_open(&old, &serving, 0);
+    caller_send(&old, GET);
+    caller_expect(&old, 200, NULL);
+    caller_close(&old);
+    caller_close(&third);
+    caller_close(&other);
+    serving_stop(&serving);
+}
+
+static void
+many_may_stand_behind_a_proxy(void **state)
+{
+    struct serving serving;
+    struct caller callers[3];
+    struct cidr proxy;
+
+    (void)state;
+    assert_int_equal(cidr_parse(STR("127.0.0.1"), &proxy, NULL), OK);
+    serving_start(&serving, (struct http_server_options){.peer_connections_max = 1,
+                                .proxies = &proxy,
+                                .proxy_count = 1});
+    for (size_t i = 0; i < COUNT_OF(callers); i++) {
+        caller_open(&callers[i], &serving, 0);
+        caller_send(&callers[i], HOLD);
+        serving_wait_held(&serving, i + 1);
+    }
+    for (size_t i = 0; i < COUNT_OF(callers); i++)
+        caller_close(&callers[i]);
+    serving_stop(&serving);
+}
+
+static void
+addresses_of_one_ipv6_network_count_together(void **state)
+{
+    struct serving serving;
+    struct http_server_options options = {.peer_connections_max = 1};
+    struct caller first;
+    struct caller second;
+
+    (void)state;
+    assert_int_equal(address_parse(STR("[::1]:0"), &options.listen, NULL), OK);
+    serving_start(&serving, options);
+    caller_connect(&first, &serving, socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    caller_send(&first, HOLD);
+    serving_wait_held(&serving, 1);
+    caller_connect(&second, &serving, socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    caller_expect(&second, 503, "from your address");
+    caller_close(&first);
+    caller_close(&second);
+    serving_stop(&serving);
+}
+
 static void
 without_descriptors_the_server_waits_and_does_not_spin(void **state)
 {
@@ -524,6 +624,9 @@ main(void)
         cmocka_unit_test(a_reader_that_is_slow_but_reads_keeps_it),
         cmocka_unit_test(a_refused_peer_can_read_why_although_it_goes_on_sending),
         cmocka_unit_test(beyond_the_limit_the_oldest_idle_connection_gives_way),
+        cmocka_unit_test(one_address_cannot_take_all_connections),
+        cmocka_unit_test(many_may_stand_behind_a_proxy),
+        cmocka_unit_test(addresses_of_one_ipv6_network_count_together),
         cmocka_unit_test(without_descriptors_the_server_waits_and_does_not_spin),
         cmocka_unit_test(a_draining_server_finishes_what_it_has_begun),
         cmocka_unit_test(a_second_server_may_share_the_port_and_a_foreign_one_may_not),

@@ -257,3 +257,68 @@ timer_clear(struct timer *timer)
 {
     (void)event_del(timer->event);
 }
+
+static void
+on_watch(evutil_socket_t fd, short what, void *arg)
+{
+    struct watch *watch = arg;
+    unsigned seen = 0;
+
+    (void)fd;
+    if ((what & EV_READ) != 0)
+        seen |= WATCH_READ;
+    if ((what & EV_WRITE) != 0)
+        seen |= WATCH_WRITE;
+    watch->fn(watch->arg, seen);
+}
+
+enum err
+watch_init(struct watch *watch, struct loop *loop, enum loop_priority priority,
+    void (*fn)(void *arg, unsigned what), void *arg)
+{
+    struct event *event = event_new(loop->base, -1, 0, on_watch, watch);
+
+    if (event == NULL)
+        return ERR_NOMEM;
+    *watch = (struct watch){.loop = loop,
+        .event = event,
+        .fd = -1,
+        .priority = (int)priority,
+        .fn = fn,
+        .arg = arg};
+    return OK;
+}
+
+void
+watch_done(struct watch *watch)
+{
+    if (watch->event != NULL)
+        event_free(watch->event);
+    watch->event = NULL;
+}
+
+enum err
+watch_start(struct watch *watch, int fd, unsigned what)
+{
+    short wanted = EV_PERSIST;
+
+    CHECK(what != 0);
+    if ((what & WATCH_READ) != 0)
+        wanted |= EV_READ;
+    if ((what & WATCH_WRITE) != 0)
+        wanted |= EV_WRITE;
+    watch_stop(watch);
+    if (fd < 0 || event_assign(watch->event, watch->loop->base, fd, wanted, on_watch, watch) != 0 ||
+        event_priority_set(watch->event, watch->priority) != 0 ||
+        event_add(watch->event, NULL) != 0)
+        return ERR_IO;
+    watch->fd = fd;
+    return OK;
+}
+
+void
+watch_stop(struct watch *watch)
+{
+    (void)event_del(watch->event);
+    watch->fd = -1;
+}

@@ -4,7 +4,8 @@
  *
  * N identical loops share nothing. Priorities keep the API quick beside deliveries: letters come
  * first, then server sockets, then delivery sockets; a turn is looked at again after 1 ms. What
- * was collected during a turn is handed over at its end, see turn_end.
+ * was collected during a turn is handed over at its end, see turn_end. Other descriptors than
+ * sockets of ours are watched through a struct watch.
  */
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
@@ -62,5 +63,29 @@ void timer_done(struct timer *timer);
 /* Once; a new setting replaces the old; INSTANT_NEVER clears it. */
 void timer_set(struct timer *timer, struct instant at);
 void timer_clear(struct timer *timer);
+
+/* What a descriptor is watched for; a set of these. */
+enum watch_what { WATCH_READ = 1, WATCH_WRITE = 2 };
+
+/* Calls back in every turn in which its descriptor can be read or written, with what of it. The end
+ * of what can be read, and a hang-up, show as both, as far as they were asked for. */
+struct watch {
+    struct loop *loop;   /* borrowed: outlives us */
+    struct event *event; /* owned */
+    int fd;              /* borrowed; -1: none */
+    int priority;
+    void (*fn)(void *arg, unsigned what);
+    void *arg;
+};
+
+MUST_CHECK enum err watch_init(struct watch *watch, struct loop *loop, enum loop_priority priority,
+    void (*fn)(void *arg, unsigned what), void *arg);
+/* Stopped and gone; never initialised (all zero) is fine. */
+void watch_done(struct watch *watch);
+/* From now on this descriptor, and for this alone; what was watched before no longer is. Pipes,
+ * sockets, eventfds, pidfds; ERR_IO for what is always ready (a regular file) or no descriptor. */
+MUST_CHECK enum err watch_start(struct watch *watch, int fd, unsigned what);
+/* Before the descriptor is closed. fn is not called again, even if it was due in this turn. */
+void watch_stop(struct watch *watch);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -250,6 +251,152 @@ a_timer_is_replaced_cleared_or_long_overdue(void **state)
     timer_done(&diary->timer);
 }
 
+/* ---- watches ---- */
+
+struct seer {
+    struct diary *diary;
+    struct watch watch;
+    struct watch *stops; /* stopped when this one is called; NULL: none */
+    char name;
+};
+
+/* In capitals: it can be written. */
+static void
+on_seen(void *arg, unsigned what)
+{
+    struct seer *seer = arg;
+
+    if ((what & WATCH_READ) != 0)
+        note(seer->diary, seer->name);
+    if ((what & WATCH_WRITE) != 0)
+        note(seer->diary, (char)(seer->name - 'a' + 'A'));
+    if (seer->stops != NULL)
+        watch_stop(seer->stops);
+}
+
+static void
+seer_init(struct seer *seer, struct diary *diary, char name, enum loop_priority priority)
+{
+    *seer = (struct seer){.diary = diary, .name = name};
+    assert_int_equal(watch_init(&seer->watch, diary->loop, priority, on_seen, seer), OK);
+}
+
+static void
+a_watch_calls_back_as_long_as_its_descriptor_is_ready(void **state)
+{
+    struct diary *diary = *state;
+    struct seer seer;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    seer_init(&seer, diary, 'r', LOOP_DELIVERY);
+    loop_turn(diary->loop);
+    assert_int_equal(watch_start(&seer.watch, ends[0], WATCH_READ), OK);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "");
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    loop_turn(diary->loop);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "rr");
+    /* The end of the other side is something to read. */
+    assert_int_equal(read(ends[0], &(char){0}, 1), 1);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "rr");
+    (void)close(ends[1]);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "rrr");
+    watch_stop(&seer.watch);
+    watch_stop(&seer.watch);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "rrr");
+    watch_done(&seer.watch);
+    watch_done(&seer.watch);
+    (void)close(ends[0]);
+}
+
+static void
+a_watch_tells_reading_from_writing_and_may_change_both_and_its_descriptor(void **state)
+{
+    struct diary *diary = *state;
+    struct seer seer;
+    int fd = eventfd(0, EFD_CLOEXEC);
+    int other = eventfd(1, EFD_CLOEXEC);
+
+    assert_true(fd >= 0 && other >= 0);
+    seer_init(&seer, diary, 'w', LOOP_DELIVERY);
+    assert_int_equal(watch_start(&seer.watch, fd, WATCH_READ | WATCH_WRITE), OK);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "W");
+    assert_int_equal(watch_start(&seer.watch, fd, WATCH_READ), OK);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "W");
+    assert_int_equal(watch_start(&seer.watch, other, WATCH_READ | WATCH_WRITE), OK);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "WwW");
+    assert_int_equal(watch_start(&seer.watch, other, WATCH_READ), OK);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "WwWw");
+    watch_done(&seer.watch);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "WwWw");
+    (void)close(fd);
+    (void)close(other);
+}
+
+static void
+watches_have_a_priority_and_one_that_is_stopped_in_the_turn_is_not_called(void **state)
+{
+    struct diary *diary = *state;
+    int fd = eventfd(1, EFD_CLOEXEC);
+    int other = dup(fd);
+    struct seer low;
+    struct seer high;
+
+    assert_true(fd >= 0 && other >= 0);
+    seer_init(&low, diary, 'l', LOOP_DELIVERY);
+    seer_init(&high, diary, 'h', LOOP_SERVER);
+    assert_int_equal(watch_start(&low.watch, fd, WATCH_READ), OK);
+    assert_int_equal(watch_start(&high.watch, other, WATCH_READ), OK);
+    high.stops = &high.watch;
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "hl");
+    memset(diary->text, 0, sizeof(diary->text));
+    assert_int_equal(watch_start(&high.watch, other, WATCH_READ), OK);
+    high.stops = &low.watch;
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "h");
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "hh");
+    watch_done(&high.watch);
+    watch_done(&low.watch);
+    (void)close(fd);
+    (void)close(other);
+}
+
+static void
+what_cannot_be_watched_is_refused_and_the_watch_stays_usable(void **state)
+{
+    struct diary *diary = *state;
+    FILE *file = tmpfile();
+    int fd = eventfd(1, EFD_CLOEXEC);
+    struct seer seer;
+
+    assert_non_null(file);
+    seer_init(&seer, diary, 'f', LOOP_DELIVERY);
+    assert_int_equal(watch_start(&seer.watch, fileno(file), WATCH_READ), ERR_IO);
+    assert_int_equal(seer.watch.fd, -1);
+    assert_int_equal(watch_start(&seer.watch, -1, WATCH_READ), ERR_IO);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "");
+    assert_int_equal(watch_start(&seer.watch, fd, WATCH_READ), OK);
+    assert_int_equal(seer.watch.fd, fd);
+    loop_turn(diary->loop);
+    assert_string_equal(diary->text, "f");
+    watch_done(&seer.watch);
+    (void)close(fd);
+    (void)fclose(file);
+}
+
 /* ---- other threads ---- */
 
 static void
@@ -311,6 +458,14 @@ main(void)
         cmocka_unit_test_setup_teardown(a_timer_set_late_in_a_turn_is_not_early_either, start,
             stop),
         cmocka_unit_test_setup_teardown(a_timer_is_replaced_cleared_or_long_overdue, start, stop),
+        cmocka_unit_test_setup_teardown(a_watch_calls_back_as_long_as_its_descriptor_is_ready,
+            start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_watch_tells_reading_from_writing_and_may_change_both_and_its_descriptor, start, stop),
+        cmocka_unit_test_setup_teardown(
+            watches_have_a_priority_and_one_that_is_stopped_in_the_turn_is_not_called, start, stop),
+        cmocka_unit_test_setup_teardown(
+            what_cannot_be_watched_is_refused_and_the_watch_stays_usable, start, stop),
         cmocka_unit_test_setup_teardown(
             letters_of_another_thread_arrive_in_order_and_it_may_stop_the_loop, start, stop),
     };

@@ -18,6 +18,7 @@ struct domain_api {
     struct resolver *resolver;
     size_t changed; /* hooks whose lanes would have been told to read anew */
     size_t woken;
+    size_t handlers_woken; /* so often */
 };
 
 static struct domain_api *domain_api_here;
@@ -27,6 +28,7 @@ domain_api_committed(struct call *call)
 {
     domain_api_here->changed += call->changed_count;
     domain_api_here->woken += call->wake_count;
+    domain_api_here->handlers_woken += call->wakes_handlers;
     service_answer(call);
 }
 
@@ -35,7 +37,7 @@ domain_api_setup(void **state)
 {
     static const uint8_t random[8] = {1, 2, 3};
     static struct domain_api self;
-    static struct route_table all[10];
+    static struct route_table all[13];
     struct service_options options = {.api = &self.api,
         .tables = all,
         .committed = domain_api_committed};
@@ -50,6 +52,9 @@ domain_api_setup(void **state)
     all[7] = api_delivery_routes;
     all[8] = api_replay_routes;
     all[9] = api_account_routes;
+    all[10] = api_inbox_setup_routes;
+    all[11] = api_quarantine_routes;
+    all[12] = api_inbox_routes;
     options.table_count = COUNT_OF(all);
     memset(&self, 0, sizeof(self));
     domain_api_here = &self;

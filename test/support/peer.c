@@ -287,6 +287,17 @@ peer_request(struct peer *peer)
     return true;
 }
 
+bool
+peer_read_until(struct peer *peer, const char *end)
+{
+    peer->request_len = 0;
+    do {
+        if (!read_more(peer))
+            return false;
+    } while (!str_ends(peer_request_text(peer), str_from(end)));
+    return true;
+}
+
 struct str
 peer_request_text(const struct peer *peer)
 {

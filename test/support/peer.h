@@ -53,6 +53,9 @@ bool peer_request(struct peer *peer);
 struct str peer_request_text(const struct peer *peer);
 /* Read until the first bytes of a request are there. */
 bool peer_some_bytes(struct peer *peer);
+/* Read until what came since the last such step ends in this text: for what is no HTTP. It is what
+ * peer_request_text then gives. */
+bool peer_read_until(struct peer *peer, const char *end);
 void peer_send(struct peer *peer, const char *text);
 void peer_send_bytes(struct peer *peer, struct str bytes);
 /* Send, whether or not the other side still takes it: where it is meant to hang up. */

@@ -65,7 +65,45 @@ on_head(struct http_request *request, int64_t *ret_body_max, void *arg)
         serving->paused = request;
         *ret_body_max = INT64_MAX;
         http_request_pause(request);
+    } else if (is_path(request, "/pass")) {
+        http_request_set(request, serving);
+        http_request_pass(request, &serving->other, ret_body_max);
     }
+}
+
+static void
+on_passed_head(struct http_request *request, int64_t *ret_body_max, void *arg)
+{
+    CHECK(http_request_get(request) == NULL);
+    http_request_set(request, arg);
+    *ret_body_max = 10;
+}
+
+static void
+on_passed_body(struct http_request *request, struct str piece, void *arg)
+{
+    struct serving *serving = arg;
+
+    CHECK(http_request_get(request) == serving);
+    buf_append_str(&serving->body, piece);
+}
+
+static void
+on_passed_end(struct http_request *request, void *arg)
+{
+    struct serving *serving = arg;
+
+    respond(request, 200,
+        arena_printf(http_request_arena(request), "passed %.*s", STR_FMT(buf_str(&serving->body))));
+}
+
+static void
+on_passed_gone(struct http_request *request, void *arg)
+{
+    struct serving *serving = arg;
+
+    (void)request;
+    serving->passed_gone++;
 }
 
 static void
@@ -138,6 +176,8 @@ serving_start(struct serving *serving, struct http_server_options options)
     struct error error = {0};
 
     *serving = (struct serving){0};
+    serving->other = (struct http_handler){on_passed_head, on_passed_body, on_passed_end,
+        on_passed_gone, serving};
     buf_init(&serving->body, 1 << 20);
     if (options.listen.len == 0) {
         options.listen.as.v4.sin_family = AF_INET;

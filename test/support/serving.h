@@ -6,7 +6,8 @@
  * The handler goes by the path: /echo answers "METHOD target body"; /early answers 401 to the head
  * alone, /early-in-body to the first piece; /small takes 10 bytes; /pause stops before the body;
  * /hold keeps the request until serving_release; /feed begins an answer that goes on; /large
- * answers SERVING_LARGE_BYTES; /none answers 204. Every wait gives up after 10 s.
+ * answers SERVING_LARGE_BYTES; /none answers 204; /pass is passed to another handler, which takes
+ * 10 bytes and answers "passed" and the body. Every wait gives up after 10 s.
  */
 #ifndef TEST_SUPPORT_SERVING_H
 #define TEST_SUPPORT_SERVING_H
@@ -29,12 +30,14 @@ struct serving {
     size_t held_count;
     struct http_request *paused;
     struct http_request
-        *fed;          /* the last that was begun, until it is gone; the test may forget it */
-    struct buf body;   /* of the request under way */
-    size_t body_bytes; /* of all bodies */
-    uint32_t body_sum; /* of their bytes */
+        *fed; /* the last that was begun, until it is gone; the test may forget it */
+    struct http_handler other; /* of /pass */
+    struct buf body;           /* of the request under way */
+    size_t body_bytes;         /* of all bodies */
+    uint32_t body_sum;         /* of their bytes */
     unsigned heads;
     unsigned gone;
+    unsigned passed_gone;
 };
 
 /* Options that are 0 are made generous. */
