@@ -120,7 +120,10 @@ count_all(struct engine *engine)
 
     engine_select(engine, &rows,
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        " AND name NOT IN ('meta', 'idempotency') ORDER BY name");
+        " AND name NOT IN ('meta', 'idempotency')"
+        /* The inbox is the operator's, and no account's. */
+        " AND name NOT IN ('source', 'inbox', 'inbox_latest', 'handler', 'handling',"
+        " 'handling_log', 'quarantine', 'quarantine_room') ORDER BY name");
     while (rows_next(&rows)) {
         struct str name = rows_str(&rows, 0);
         char *text = tables.names[tables.count];

@@ -13,6 +13,10 @@
 #include "domain/account.h"
 #include "store/engine.h"
 
+/* Of the account that was made first, whose the inbox is: no other one has it after that was
+ * deleted. */
+#define ACCOUNT_FIRST_PK 1
+
 /* Its pk is set by the store. ERR_INVALID for a bad name; ERR_CONFLICT when there is one of that
  * name or id. */
 MUST_CHECK enum err account_create(struct engine *engine, const struct account *account,

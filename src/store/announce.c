@@ -234,9 +234,9 @@ is_held_elsewhere(const struct announcer *announcer, const struct webinar *webin
 
 enum err
 announce_register(const struct announcer *announcer, const struct webinar *webinar,
-    int64_t attendee_pk, bool notify, struct arrival *ret, struct error *reterr)
+    int64_t attendee_pk, bool notify, struct joining *ret, struct error *reterr)
 {
-    struct arrival arrival = {0};
+    struct joining arrival = {0};
     struct audience_range newcomer = {.group_pk = webinar->group_pk};
     bool held = false;
     enum err err = member_add(announcer->engine, webinar->group_pk, attendee_pk, &newcomer.lo,
@@ -309,9 +309,9 @@ announce_one_joined(const struct announcer *announcer, const struct mango *mango
 
 enum err
 announce_join(const struct announcer *announcer, const struct mango *mango, int64_t attendee_pk,
-    bool notify, struct arrival *ret, struct error *reterr)
+    bool notify, struct joining *ret, struct error *reterr)
 {
-    struct arrival arrival = {0};
+    struct joining arrival = {0};
     struct audience_range newcomer = {.group_pk = mango->group_pk};
     enum err err = member_add(announcer->engine, mango->group_pk, attendee_pk, &newcomer.lo,
         &arrival.is_new, reterr);

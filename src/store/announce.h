@@ -53,16 +53,16 @@ MUST_CHECK enum err announce_joined(const struct announcer *announcer, const str
     struct audience_range newcomers, struct announcement_list *ret, struct error *reterr);
 
 /* Somebody came to a group. */
-struct arrival {
+struct joining {
     bool is_new; /* false: they were in it already, and nothing is announced */
     struct announcement_list announced;
 };
 
 /* Put one attendee into the webinar's own group, or the mango's, and announce them where notify. */
 MUST_CHECK enum err announce_register(const struct announcer *announcer,
-    const struct webinar *webinar, int64_t attendee_pk, bool notify, struct arrival *ret,
+    const struct webinar *webinar, int64_t attendee_pk, bool notify, struct joining *ret,
     struct error *reterr);
 MUST_CHECK enum err announce_join(const struct announcer *announcer, const struct mango *mango,
-    int64_t attendee_pk, bool notify, struct arrival *ret, struct error *reterr);
+    int64_t attendee_pk, bool notify, struct joining *ret, struct error *reterr);
 
 #endif

@@ -115,19 +115,19 @@ count(const char *sql)
     return n;
 }
 
-static struct arrival
+static struct joining
 joined(const struct mango *mango, int64_t attendee_pk)
 {
-    struct arrival arrival;
+    struct joining arrival;
 
     assert_int_equal(announce_join(&announcer, mango, attendee_pk, true, &arrival, &error), OK);
     return arrival;
 }
 
-static struct arrival
+static struct joining
 registered(const struct webinar *webinar, int64_t attendee_pk)
 {
-    struct arrival arrival;
+    struct joining arrival;
 
     assert_int_equal(announce_register(&announcer, webinar, attendee_pk, true, &arrival, &error),
         OK);
@@ -188,7 +188,7 @@ static void
 a_newcomer_is_told_once(void **state)
 {
     struct webinar webinar = new_webinar(9, 0, NULL, 0);
-    struct arrival arrival = registered(&webinar, 70);
+    struct joining arrival = registered(&webinar, 70);
 
     (void)state;
     assert_true(arrival.is_new);
@@ -225,7 +225,7 @@ joining_a_mango_registers_for_each_webinar_that_has_not_ended(void **state)
     struct webinar running = new_webinar(8, -1800 * US_PER_S, mangoes, 1);
     struct webinar coming = new_webinar(9, 7200 * US_PER_S, mangoes, 1);
     struct webinar consultation = new_webinar(10, 7200 * US_PER_S, mangoes, 1);
-    struct arrival arrival;
+    struct joining arrival;
 
     (void)state;
     (void)ended;
@@ -247,7 +247,7 @@ a_hook_of_one_mango_hears_of_its_newcomer_whatever_other_groups_hold(void **stat
 {
     struct mango mangoes[] = {new_mango(1, "Gold"), new_mango(2, "Silver")};
     struct webinar webinar = new_webinar(9, 0, mangoes, 2);
-    struct arrival arrival;
+    struct joining arrival;
 
     (void)state;
     (void)webinar;

@@ -153,7 +153,7 @@ attendee_list(struct engine *engine, const struct attendee_query *query, struct 
 {
     char buffer[EMAIL_BYTES_MAX];
     struct str key = email_key(query->email, buffer);
-    CLEANUP(rows_done) struct rows rows;
+    CLEANUP(rows_done) struct rows rows = {0};
     size_t capacity = (size_t)query->limit;
     struct attendee_list list = {0};
     enum err err;

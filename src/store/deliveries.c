@@ -248,7 +248,7 @@ static enum err
 read_attempts(struct engine *engine, struct delivery_found *found, struct arena *arena,
     struct error *reterr)
 {
-    CLEANUP(rows_done) struct rows rows;
+    CLEANUP(rows_done) struct rows rows = {0};
     size_t room = 128;
 
     found->attempts = arena_alloc_array(arena, room, sizeof(*found->attempts));

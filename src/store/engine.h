@@ -97,6 +97,9 @@ v_pk_or_null(int64_t pk)
 struct engine_options {
     const char *path; /* a file, or ":memory:" */
     bool read_only;
+    /* Somebody else's database, which must be there: what its owner decided stays as it is (journal
+     * mode, page size), and a lock of theirs is waited for no longer than half a second. */
+    bool is_foreign;
     int64_t cache_kib;
     const uint8_t *seal_key; /* SEAL_KEY_BYTES, copied; NULL where no secret will be read */
 };

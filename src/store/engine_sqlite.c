@@ -21,6 +21,9 @@
 /* Another connection (usher key create) holds the write lock for milliseconds. */
 #define BUSY_TIMEOUT_MS 5000
 
+/* In somebody else's database: whoever waits has a time-out of their own, and comes again. */
+#define FOREIGN_BUSY_TIMEOUT_MS 500
+
 /* The writer does nothing else meanwhile; readers are done in less, or it is tried again later. */
 #define CHECKPOINT_TIMEOUT_MS 20
 
@@ -36,6 +39,7 @@ struct statement {
 
 struct engine {
     sqlite3 *db; /* owned */
+    int busy_timeout_ms;
     bool read_only;
     bool owes_checkpoint;
     bool owes_rollback; /* there was no memory for it */
@@ -299,11 +303,23 @@ static const char setup_write[] = "PRAGMA page_size = 8192;"
                                   "PRAGMA foreign_keys = ON;"
                                   "PRAGMA secure_delete = FAST;";
 
+/* Only what ends with the connection. No row of ours may point to one that is not there. */
+static const char setup_foreign[] = "PRAGMA synchronous = FULL;"
+                                    "PRAGMA foreign_keys = ON;";
+
 static const char setup_read[] = "PRAGMA query_only = ON;";
 
 static const char setup_both[] = "PRAGMA temp_store = MEMORY;"
                                  "PRAGMA mmap_size = 0;"
                                  "PRAGMA trusted_schema = OFF;";
+
+static const char *
+setup_of(const struct engine_options *options)
+{
+    if (options->read_only)
+        return setup_read;
+    return options->is_foreign ? setup_foreign : setup_write;
+}
 
 static enum err
 setup(struct engine *engine, const struct engine_options *options, struct error *reterr)
@@ -313,14 +329,14 @@ setup(struct engine *engine, const struct engine_options *options, struct error 
     enum err err;
 
     (void)sqlite3_extended_result_codes(engine->db, 1);
-    (void)sqlite3_busy_timeout(engine->db, BUSY_TIMEOUT_MS);
+    (void)sqlite3_busy_timeout(engine->db, engine->busy_timeout_ms);
     (void)sqlite3_db_config(engine->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%lld;", (long long)cache_kib);
     err = engine_exec(engine, setup_both, reterr);
     if (err == OK)
         err = engine_exec(engine, cache, reterr);
     if (err == OK)
-        err = engine_exec(engine, options->read_only ? setup_read : setup_write, reterr);
+        err = engine_exec(engine, setup_of(options), reterr);
     return err;
 }
 
@@ -329,8 +345,8 @@ engine_open(const struct engine_options *options, struct engine **ret, struct er
 {
     CLEANUP(engine_closep) struct engine *engine = calloc(1, sizeof(*engine));
     bool is_file = strcmp(options->path, ":memory:") != 0;
-    int flags =
-        options->read_only ? SQLITE_OPEN_READONLY : (SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    bool may_create = !options->read_only && !options->is_foreign;
+    int flags = options->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     enum err err = OK;
     int code;
 
@@ -339,9 +355,12 @@ engine_open(const struct engine_options *options, struct engine **ret, struct er
     map_init(&engine->by_hash);
     list_init(&engine->recent);
     engine->read_only = options->read_only;
+    engine->busy_timeout_ms = options->is_foreign ? FOREIGN_BUSY_TIMEOUT_MS : BUSY_TIMEOUT_MS;
     engine_set_seal_key(engine, options->seal_key);
 
-    if (is_file && !options->read_only)
+    if (may_create)
+        flags |= SQLITE_OPEN_CREATE;
+    if (is_file && may_create)
         err = create_file(options->path, reterr);
     if (err != OK)
         return err;
@@ -421,7 +440,7 @@ engine_checkpoint(struct engine *engine, struct error *reterr)
 
     (void)sqlite3_busy_timeout(engine->db, CHECKPOINT_TIMEOUT_MS);
     code = sqlite3_wal_checkpoint_v2(engine->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    (void)sqlite3_busy_timeout(engine->db, BUSY_TIMEOUT_MS);
+    (void)sqlite3_busy_timeout(engine->db, engine->busy_timeout_ms);
     if (code != SQLITE_OK)
         return fail(engine, code, "checkpoint", reterr);
     engine->owes_checkpoint = false;

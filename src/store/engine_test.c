@@ -258,6 +258,48 @@ a_file_is_private_durable_and_readable_beside_a_writer(void **state)
 }
 
 static void
+somebody_elses_database_keeps_what_its_owner_decided(void **state)
+{
+    struct scratch scratch;
+    struct engine *engine = NULL;
+    struct error error = {0};
+    struct stat status;
+    FILE *file;
+    int64_t n = 0;
+
+    (void)state;
+    scratch_init(&scratch);
+    struct engine_options options = {.path = scratch_path(&scratch, "own.db"), .is_foreign = true};
+    assert_int_equal(engine_open(&options, &engine, &error), ERR_IO);
+    assert_non_null(strstr(error.text, "own.db"));
+    assert_null(engine);
+    assert_int_equal(stat(options.path, &status), -1);
+
+    file = fopen(options.path, "w");
+    assert_non_null(file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(engine_open(&options, &engine, &error), OK);
+    assert_int_equal(engine_exec(engine, "PRAGMA page_size = 1024; CREATE TABLE t (a)", &error),
+        OK);
+    engine_close(engine);
+    assert_int_equal(engine_open(&options, &engine, &error), OK);
+    assert_int_equal(engine_run(engine, &error, "INSERT INTO t VALUES (1)"), OK);
+    assert_int_equal(engine_get_int(engine, &n, &error, "PRAGMA page_size"), OK);
+    assert_int_equal(n, 1024);
+    assert_int_equal(engine_get_int(engine, &n, &error,
+                         "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'delete'"),
+        OK);
+    assert_int_equal(n, 1);
+    /* What lasts no longer than the connection is ours to say. */
+    assert_int_equal(engine_get_int(engine, &n, &error, "PRAGMA synchronous"), OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(engine_get_int(engine, &n, &error, "PRAGMA foreign_keys"), OK);
+    assert_int_equal(n, 1);
+    engine_close(engine);
+    scratch_done(&scratch);
+}
+
+static void
 what_cannot_be_opened_is_refused_by_name(void **state)
 {
     struct scratch scratch;
@@ -341,6 +383,7 @@ main(void)
         cmocka_unit_test(a_savepoint_undoes_only_what_came_after_it),
         cmocka_unit_test(the_loss_of_the_whole_transaction_is_noticed),
         cmocka_unit_test(a_file_is_private_durable_and_readable_beside_a_writer),
+        cmocka_unit_test(somebody_elses_database_keeps_what_its_owner_decided),
         cmocka_unit_test(what_cannot_be_opened_is_refused_by_name),
         cmocka_unit_test(the_seal_key_is_copied),
         cmocka_unit_test(every_step_and_commit_may_fail),

@@ -232,7 +232,7 @@ enum err
 hook_list(struct engine *engine, const struct hook_query *query, struct arena *arena,
     struct hook **ret, size_t *ret_count, struct error *reterr)
 {
-    CLEANUP(rows_done) struct rows rows;
+    CLEANUP(rows_done) struct rows rows = {0};
     struct hook *hooks = arena_alloc_array(arena, (size_t)query->limit, sizeof(*hooks));
     size_t count = 0;
     enum err err = OK;

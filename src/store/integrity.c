@@ -7,6 +7,7 @@
 
 #include "domain/audience.h"
 #include "domain/delivery.h"
+#include "store/inbox_inside.h"
 #include "store/migrate.h"
 
 /* What SQLite has to say; beyond so many lines it is clear that a copy is needed. */
@@ -31,6 +32,10 @@ tell(struct integrity *integrity, const char *what, int64_t count, struct str fi
 #define OF_LIVE_ACCOUNT(table)                                                                     \
     table ".account_pk NOT IN (SELECT account_pk FROM account WHERE deleted_us IS NOT NULL)"
 #define OF_NO_ACCOUNT(table) table ".account_pk NOT IN (SELECT account_pk FROM account)"
+
+#define SAME_IDENTITY(a, b)                                                                        \
+    a ".source_pk = " b ".source_pk AND " a ".event = " b ".event"                                 \
+      " AND " a ".object = " b ".object AND " a ".person = " b ".person"
 
 /* Each gives the number of rows that break it, and the first of them. */
 static const struct rule {
@@ -99,6 +104,45 @@ static const struct rule {
         " WHERE fanout.status = 'sending' AND hook.status = 'deleted'"},
     {"attempt blocks that are cut",
         "SELECT count(*), min(rowid) FROM attempt_block WHERE length(records) % 8 <> 0"},
+    {"items of no source", "SELECT count(*), min(inbox_pk) FROM inbox"
+                           " WHERE source_pk NOT IN (SELECT source_pk FROM source)"},
+    {"items newer than the newest number",
+        "SELECT count(*), min(inbox_pk) FROM inbox"
+        " WHERE inbox_pk > (SELECT value FROM meta WHERE name = 'inbox_sequence')"},
+    {"items whose version does not follow from the one before",
+        "SELECT count(*), min(i.inbox_pk) FROM inbox i"
+        " LEFT JOIN inbox p ON p.inbox_pk = i.previous_pk"
+        " WHERE i.revision < 0 OR (i.revision = 0) <> (i.previous_pk IS NULL)"
+        " OR i.previous_pk >= i.inbox_pk"
+        " OR p.revision <> i.revision - 1 OR NOT (" SAME_IDENTITY("p", "i") ")"},
+    {"things whose latest version is not there, or another than it says",
+        "SELECT count(*), min(l.inbox_pk) FROM inbox_latest l"
+        " LEFT JOIN inbox i ON i.inbox_pk = l.inbox_pk"
+        " WHERE i.inbox_pk IS NULL OR i.revision <> l.revision OR " ITEM_IS_STALE
+        " OR length(l.version) <> 32 OR NOT (" SAME_IDENTITY("i", "l") ")"},
+    {"items that are newer than the latest version of what they are about",
+        "SELECT count(*), min(i.inbox_pk) FROM inbox i"
+        " JOIN inbox_latest l ON " SAME_IDENTITY("l", "i") " WHERE i.inbox_pk > l.inbox_pk"
+                                                           " AND NOT " ITEM_IS_STALE},
+    {"handlers with a cursor or a counter that cannot be",
+        "SELECT count(*), min(handler_pk) FROM handler"
+        " WHERE first_pk < 0 OR next_pk < first_pk OR handled < 0 OR failed < 0 OR passed_over < 0"
+        " OR next_pk > 1 + (SELECT value FROM meta WHERE name = 'inbox_sequence')"},
+    {"handlings of no item, or of no handler",
+        "SELECT count(*), min(inbox_pk) FROM handling"
+        " WHERE inbox_pk NOT IN (SELECT inbox_pk FROM inbox)"
+        " OR handler_pk NOT IN (SELECT handler_pk FROM handler)"},
+    {"handlings that are not what they say",
+        "SELECT count(*), min(inbox_pk) FROM handling"
+        " WHERE attempts < 0 OR due_us < 0 OR (dead_us IS NOT NULL AND due_us = 0)"},
+    {"lines in the log of no item, or of no handler",
+        "SELECT count(*), min(handling_log_pk) FROM handling_log"
+        " WHERE inbox_pk NOT IN (SELECT inbox_pk FROM inbox)"
+        " OR handler_pk NOT IN (SELECT handler_pk FROM handler)"},
+    {"callers of whose refused calls the count is lost",
+        "SELECT count(*), min(peer) FROM (SELECT peer, sum(bytes) AS bytes FROM"
+        " (SELECT peer, bytes FROM quarantine UNION ALL SELECT '', bytes FROM quarantine"
+        " UNION ALL SELECT peer, -bytes FROM quarantine_room) GROUP BY peer) WHERE bytes <> 0"},
 };
 
 static enum err

@@ -46,7 +46,29 @@ static const char good[] =
     "INSERT INTO dead (dead_pk, fanout_pk, hook_pk, base, count, attempts, at_us, todo)"
     " VALUES (1, 2, 2, 0, 10, 10, 0, x'0301'), (2, 2, 2, 1, 9, 10, 0, x'0200');"
     "INSERT INTO attempt_block (fanout_pk, base, started_us, records) VALUES (1, 0, 0, x''),"
-    " (2, 0, 0, x'0000000000000000');";
+    " (2, 0, 0, x'0000000000000000');"
+    /* Two versions of one thing, a stale one, and one that is about nothing; of two handlers the
+     * first has two rows. */
+    "UPDATE meta SET value = 24 WHERE name = 'inbox_sequence';"
+    "INSERT INTO source (source_pk, name) VALUES (1, 's');"
+    "INSERT INTO inbox (inbox_pk, source_pk, event, object, person, sender_id, flags, revision,"
+    " previous_pk, received_us, headers, body)"
+    " VALUES (20, 1, 'e', 'o', 'p', NULL, 0, 0, NULL, 0, '', x'7b7d'),"
+    " (21, 1, 'e', 'o', 'p', NULL, 0, 1, 20, 0, '', x'7b7d'),"
+    " (22, 1, 'e', 'o', 'p', NULL, 4, 0, NULL, 0, '', x'7b7d'),"
+    " (24, 1, '', '', '', 'sha256:00', 1, 0, NULL, 0, '', x'7b7d');"
+    "INSERT INTO inbox_latest (source_pk, event, object, person, inbox_pk, revision, version)"
+    " VALUES (1, 'e', 'o', 'p', 21, 1, zeroblob(32));"
+    "INSERT INTO handler (handler_pk, name, first_pk, next_pk) VALUES (1, 'a', 0, 22),"
+    " (2, 'b', 25, 25);"
+    "INSERT INTO handling (handler_pk, inbox_pk, attempts, due_us, dead_us)"
+    " VALUES (1, 20, 0, 0, NULL), (1, 21, 3, 9, 9);"
+    "INSERT INTO handling_log (handling_log_pk, handler_pk, inbox_pk, attempt, at_us, took_us,"
+    " outcome, detail, output) VALUES (1, 1, 21, 3, 9, 1, 'failed', '', x'');"
+    "INSERT INTO quarantine (quarantine_pk, source, peer, reason, received_us, bytes, call_sealed)"
+    " VALUES (1, 's', '::1', '', 0, 600, x'00'), (2, 's', '::2', '', 0, 700, x'00');"
+    "INSERT INTO quarantine_room (peer, bytes) VALUES ('::1', 600), ('::2', 700);"
+    "UPDATE quarantine_room SET bytes = 1300 WHERE peer = '';";
 
 struct report {
     struct engine *engine;
@@ -209,6 +231,57 @@ static const struct {
         "rows of dead members of no fan-out, or of another hook than it: 1, the first is 2\n"},
     {"UPDATE dead SET count = 2000 WHERE dead_pk = 2",
         "rows of dead members that are not what they say: 1, the first is 2\n"},
+    {"DELETE FROM source", "items of no source: 4, the first is 20\n"},
+    {"UPDATE meta SET value = 23 WHERE name = 'inbox_sequence'; DELETE FROM handler"
+     " WHERE handler_pk = 2",
+        "items newer than the newest number: 1, the first is 24\n"},
+    {"UPDATE inbox SET previous_pk = NULL WHERE inbox_pk = 21",
+        "items whose version does not follow from the one before: 1, the first is 21\n"},
+    {"UPDATE inbox SET revision = 7 WHERE inbox_pk = 20",
+        "items whose version does not follow from the one before: 2, the first is 20\n"},
+    {"UPDATE inbox SET previous_pk = 22, revision = 1 WHERE inbox_pk = 21;"
+     " UPDATE inbox SET inbox_pk = 19 WHERE inbox_pk = 22",
+        "items whose version does not follow from the one before: 1, the first is 21\n"},
+    {"UPDATE inbox SET previous_pk = 24 WHERE inbox_pk = 21",
+        "items whose version does not follow from the one before: 1, the first is 21\n"},
+    {"UPDATE inbox SET person = 'q' WHERE inbox_pk = 20",
+        "items whose version does not follow from the one before: 1, the first is 21\n"},
+    {"UPDATE inbox_latest SET inbox_pk = 23",
+        "things whose latest version is not there, or another than it says: 1, the first is 23\n"},
+    {"UPDATE inbox_latest SET revision = 2",
+        "things whose latest version is not there, or another than it says: 1, the first is 21\n"},
+    {"UPDATE inbox_latest SET version = x'00'",
+        "things whose latest version is not there, or another than it says: 1, the first is 21\n"},
+    {"UPDATE inbox_latest SET object = 'q'",
+        "things whose latest version is not there, or another than it says: 1, the first is 21\n"},
+    {"UPDATE inbox_latest SET inbox_pk = 22, revision = 0",
+        "things whose latest version is not there, or another than it says: 1, the first is 22\n"},
+    {"UPDATE inbox_latest SET inbox_pk = 20, revision = 0",
+        "items that are newer than the latest version of what they are about: 1, the first is"
+        " 21\n"},
+    {"UPDATE handler SET next_pk = 26 WHERE handler_pk = 2",
+        "handlers with a cursor or a counter that cannot be: 1, the first is 2\n"},
+    {"UPDATE handler SET next_pk = 24 WHERE handler_pk = 2",
+        "handlers with a cursor or a counter that cannot be: 1, the first is 2\n"},
+    {"UPDATE handler SET passed_over = -1",
+        "handlers with a cursor or a counter that cannot be: 2, the first is 1\n"},
+    {"UPDATE handling SET inbox_pk = 23 WHERE inbox_pk = 20",
+        "handlings of no item, or of no handler: 1, the first is 23\n"},
+    {"UPDATE handling SET handler_pk = 3 WHERE inbox_pk = 20",
+        "handlings of no item, or of no handler: 1, the first is 20\n"},
+    {"UPDATE handling SET due_us = 0",
+        "handlings that are not what they say: 1, the first is 21\n"},
+    {"UPDATE handling SET attempts = -1 WHERE inbox_pk = 20",
+        "handlings that are not what they say: 1, the first is 20\n"},
+    {"UPDATE handling_log SET inbox_pk = 23",
+        "lines in the log of no item, or of no handler: 1, the first is 1\n"},
+    {"UPDATE handling_log SET handler_pk = 3",
+        "lines in the log of no item, or of no handler: 1, the first is 1\n"},
+    {"DELETE FROM quarantine WHERE peer = '::2'; UPDATE quarantine_room SET bytes = 600"
+     " WHERE peer = ''",
+        "callers of whose refused calls the count is lost: 1, the first is ::2\n"},
+    {"UPDATE quarantine_room SET bytes = 1 WHERE peer = ''",
+        "callers of whose refused calls the count is lost: 1, the first is \n"},
 };
 
 static void

@@ -120,7 +120,7 @@ enum err
 mango_list_of_attendee(struct engine *engine, int64_t attendee_pk, struct arena *arena,
     struct mango_list *ret, struct error *reterr)
 {
-    CLEANUP(rows_done) struct rows rows;
+    CLEANUP(rows_done) struct rows rows = {0};
     int64_t count;
     enum err err = engine_get_int(engine, &count, reterr,
         "SELECT count(*) FROM member WHERE attendee_pk = ?1 AND left_seq IS NULL",

@@ -154,6 +154,42 @@ a_second_copy_does_not_replace_the_first(void **state)
     scratch_done(&scratch);
 }
 
+/* As the first schema left it, without what came after. */
+static const char first_schema[] =
+    "DROP TABLE quarantine; DROP TABLE quarantine_room; DROP TABLE handling_log;"
+    "DROP TABLE handling; DROP TABLE handler; DROP TABLE inbox_latest; DROP TABLE inbox;"
+    "DROP TABLE source; DELETE FROM meta WHERE name <> 'sequence';"
+    "UPDATE meta SET value = 7; PRAGMA user_version = 1;";
+
+static void
+a_database_of_the_first_schema_gets_an_inbox(void **state)
+{
+    struct scratch scratch;
+    struct error error = {0};
+    int64_t n = -1;
+
+    (void)state;
+    scratch_init(&scratch);
+    struct engine *engine = open_at(scratch_path(&scratch, "usher.db"));
+    assert_int_equal(migrate(engine, scratch_path(&scratch, "usher.db"), &error), OK);
+    assert_int_equal(engine_exec(engine, first_schema, &error), OK);
+    assert_int_equal(migrate(engine, scratch_path(&scratch, "usher.db"), &error), OK);
+    assert_int_equal(migrate_version(engine, &n, &error), OK);
+    assert_int_equal(n, migrate_newest());
+    assert_int_equal(engine_get_int(engine, &n, &error, "SELECT count(*) FROM inbox"), OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(
+        engine_get_int(engine, &n, &error, "SELECT value FROM meta WHERE name = 'sequence'"), OK);
+    assert_int_equal(n, 7);
+    assert_int_equal(
+        engine_get_int(engine, &n, &error, "SELECT value FROM meta WHERE name = 'inbox_sequence'"),
+        OK);
+    assert_int_equal(n, 0);
+    engine_close(engine);
+    assert_int_equal(scratch_count(&scratch, "usher.db.schema-1."), 1);
+    scratch_done(&scratch);
+}
+
 int
 main(void)
 {
@@ -164,6 +200,7 @@ main(void)
         cmocka_unit_test(a_failed_step_leaves_the_database_empty),
         cmocka_unit_test(an_older_database_is_copied_first_and_keeps_its_rows),
         cmocka_unit_test(a_second_copy_does_not_replace_the_first),
+        cmocka_unit_test(a_database_of_the_first_schema_gets_an_inbox),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,15 +2,24 @@
 #include "store/retention.h"
 
 #include "base/check.h"
+#include "store/inbox_inside.h"
 #include "store/lanes.h"
+#include "store/quarantine.h"
 
 /* An event or a fan-out is several statements, and takes as long as so many rows of a range. */
 #define LOOKUPS_COST 8
 
-/* Tables whose rows go by their own age: how to look at the next ones, and take a range away. */
+/* An item has a row in each of several tables. */
+#define ITEM_COST 8
+
+/* Tables whose rows go by their own age: how to look at the next ones, and take a range away, by a
+ * statement or by who knows what else goes with them. */
 static const struct aging {
     const char *look;
     const char *take;
+    enum err (*take_range)(struct engine *engine, int64_t after_pk, int64_t last_pk,
+        struct walltime before, struct error *reterr);
+    int64_t cost; /* of a row; 0: 1 */
 } aging[] = {
     [SWEEP_ATTEMPTS] = {"SELECT rowid, started_us FROM attempt_block WHERE rowid > ?1"
                         " ORDER BY rowid LIMIT ?2",
@@ -25,6 +34,16 @@ static const struct aging {
                            " WHERE idempotency_pk > ?1 ORDER BY idempotency_pk LIMIT ?2",
         "DELETE FROM idempotency WHERE idempotency_pk > ?1 AND idempotency_pk <= ?2"
         " AND created_us < ?3"},
+    [SWEEP_HANDLING_LOG] = {"SELECT handling_log_pk, at_us FROM handling_log"
+                            " WHERE handling_log_pk > ?1 ORDER BY handling_log_pk LIMIT ?2",
+        "DELETE FROM handling_log WHERE handling_log_pk > ?1 AND handling_log_pk <= ?2"
+        " AND at_us < ?3"},
+    [SWEEP_INBOX] = {"SELECT inbox_pk, received_us FROM inbox WHERE inbox_pk > ?1"
+                     " ORDER BY inbox_pk LIMIT ?2",
+        .take_range = items_delete, .cost = ITEM_COST},
+    [SWEEP_QUARANTINE] = {"SELECT quarantine_pk, received_us FROM quarantine"
+                          " WHERE quarantine_pk > ?1 ORDER BY quarantine_pk LIMIT ?2",
+        .take_range = quarantine_expire, .cost = ITEM_COST},
 };
 
 const struct fanout_part fanout_parts[FANOUT_PARTS] = {
@@ -57,6 +76,9 @@ age_kept(const struct retention *keep, const struct sweep *sweep)
     case SWEEP_DEAD: return keep->dead_us;
     case SWEEP_IDEMPOTENCY: return keep->idempotency_us;
     case SWEEP_EVENTS: return keep->events_us;
+    case SWEEP_HANDLING_LOG:
+    case SWEEP_INBOX: return keep->inbox_us;
+    case SWEEP_QUARANTINE: return keep->quarantine_us;
     case SWEEP_OVER: break;
     }
     UNREACHABLE;
@@ -81,12 +103,32 @@ next_stage(struct sweep *sweep)
 
 /* --- rows that go by their own age --- */
 
+/* Those in (after_pk, last_pk] that are old. */
+static enum err
+take_range(struct step *step, int64_t after_pk, int64_t last_pk, int64_t kept_us)
+{
+    const struct aging *table = &aging[step->sweep->stage];
+    struct walltime before = {step->sweep->now.us - kept_us};
+    enum err err;
+
+    if (table->take_range != NULL)
+        err = table->take_range(step->engine, after_pk, last_pk, before, step->reterr);
+    else
+        err = engine_run(step->engine, step->reterr, table->take, v_int(after_pk), v_int(last_pk),
+            v_time(before));
+    if (err == OK)
+        step->sweep->rows += engine_changes(step->engine);
+    return err;
+}
+
 /* Take away the old ones of the next rows; the first young one ends the stage. */
 static enum err
 take_aged(struct step *step, int64_t kept_us)
 {
     struct sweep *sweep = step->sweep;
     const struct aging *table = &aging[sweep->stage];
+    int64_t cost = table->cost > 0 ? table->cost : 1;
+    int64_t looks_max = (step->left + cost - 1) / cost;
     int64_t first = sweep->last_pk;
     int64_t looked = 0;
     bool has_old = false;
@@ -97,7 +139,7 @@ take_aged(struct step *step, int64_t kept_us)
     {
         CLEANUP(rows_done) struct rows rows;
 
-        engine_select(step->engine, &rows, table->look, v_int(first), v_int(step->left));
+        engine_select(step->engine, &rows, table->look, v_int(first), v_int(looks_max));
         while (!has_young && rows_next(&rows)) {
             enum age age = judge(sweep, kept_us, rows_int(&rows, 1));
 
@@ -111,15 +153,11 @@ take_aged(struct step *step, int64_t kept_us)
         err = rows_end(&rows, step->reterr);
     }
 
-    if (err == OK && has_old) {
-        err = engine_run(step->engine, step->reterr, table->take, v_int(first),
-            v_int(sweep->last_pk), v_int(sweep->now.us - kept_us));
-        if (err == OK)
-            sweep->rows += engine_changes(step->engine);
-    }
-    if (has_young || looked < step->left)
+    if (err == OK && has_old)
+        err = take_range(step, first, sweep->last_pk, kept_us);
+    if (has_young || looked < looks_max)
         next_stage(sweep);
-    step->left -= looked;
+    step->left -= looked * cost;
     return err;
 }
 
@@ -270,7 +308,9 @@ retention_step(struct engine *engine, const struct retention *keep, struct sweep
     while (err == OK && step.left > 0 && inout->stage != SWEEP_OVER) {
         int64_t kept_us = age_kept(keep, inout);
 
-        if (inout->stage == SWEEP_EVENTS)
+        if (kept_us == 0)
+            next_stage(inout);
+        else if (inout->stage == SWEEP_EVENTS)
             err = take_next_event(&step, kept_us);
         else
             err = take_aged(&step, kept_us);

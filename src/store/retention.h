@@ -19,6 +19,9 @@ struct retention {
     int64_t dead_us;        /* that a delivery was given up, and so that it can be retried */
     int64_t attempts_us;    /* what became of each attempt, and what endpoints said */
     int64_t idempotency_us; /* answers to POSTs that brought a key */
+    int64_t inbox_us;       /* an item, what is known of it, and what handlers owe and said of it,
+                               whether it was handled or not; 0: for ever */
+    int64_t quarantine_us;  /* a call that was refused; 0: for ever */
 };
 
 /* A step looks at, or takes away, so many rows: the larger, the longer it holds the writer, and the
@@ -40,6 +43,9 @@ struct sweep {
         SWEEP_DEAD,
         SWEEP_IDEMPOTENCY,
         SWEEP_EVENTS,
+        SWEEP_HANDLING_LOG,
+        SWEEP_INBOX,
+        SWEEP_QUARANTINE,
         SWEEP_OVER
     } stage;
 

@@ -404,10 +404,183 @@ rows_from_the_future_hold_up_nothing(void **state)
     world_close(&world);
 }
 
+/* --- the inbox --- */
+
+static const struct retention keep_inbox = {
+    .events_us = HOUR,
+    .dead_us = HOUR,
+    .attempts_us = HOUR,
+    .idempotency_us = HOUR,
+    .inbox_us = 30 * MINUTE,
+    .quarantine_us = 10 * MINUTE,
+};
+
+static const char *const inbox_tables[] = {
+    "SELECT count(*) FROM inbox WHERE ?1",
+    "SELECT count(*) FROM inbox_latest WHERE ?1",
+    "SELECT count(*) FROM handling_log WHERE ?1",
+    "SELECT count(*) FROM handling WHERE ?1",
+    "SELECT count(*) FROM quarantine WHERE ?1",
+    "SELECT sum(bytes) / 1000 FROM quarantine_room WHERE peer = '' AND ?1",
+};
+
+/* A minute of it: a call that was refused, and an item, whose handler has failed and waits. */
+static void
+live_inbox(struct world *world, int64_t minute)
+{
+    struct walltime now = now_of(world);
+
+    must(world,
+        engine_run(world->engine, &world->error,
+            "INSERT INTO inbox (inbox_pk, source_pk, event, object, person, flags, revision,"
+            " received_us, headers, body) VALUES (?1, 1, 'e', ?2, '', 0, 0, ?1, '', x'7b7d')",
+            v_time(now), v_int(minute)));
+    must(world, engine_run(world->engine, &world->error,
+                    "INSERT INTO inbox_latest (source_pk, event, object, person, inbox_pk,"
+                    " revision, version) VALUES (1, 'e', ?2, '', ?1, 0, x'00')",
+                    v_time(now), v_int(minute)));
+    must(world, engine_run(world->engine, &world->error,
+                    "INSERT INTO handling (handler_pk, inbox_pk, attempts, due_us)"
+                    " VALUES (1, ?1, 1, ?1 + 86400000000)",
+                    v_time(now)));
+    must(world, engine_run(world->engine, &world->error,
+                    "INSERT INTO handling_log (handler_pk, inbox_pk, attempt, at_us, took_us,"
+                    " outcome, detail, output) VALUES (1, ?1, 1, ?1, 1, 'failed', '', x'')",
+                    v_time(now)));
+    must(world, engine_run(world->engine, &world->error,
+                    "INSERT INTO quarantine (quarantine_pk, source, peer, reason, received_us,"
+                    " bytes, call_sealed) VALUES (?1, 's', '::1', '', ?1, 1000, x'00')",
+                    v_time(now)));
+    must(world, engine_exec(world->engine,
+                    "INSERT INTO quarantine_room (peer, bytes) VALUES ('', 1000), ('::1', 1000)"
+                    " ON CONFLICT (peer) DO UPDATE SET bytes = bytes + excluded.bytes",
+                    &world->error));
+}
+
+static void
+must_hold_inbox(struct world *world, int64_t minutes)
+{
+    static const int64_t kept_minutes[] = {30, 30, 30, 30, 10, 10};
+
+    for (size_t i = 0; i < COUNT_OF(inbox_tables); i++) {
+        int64_t wanted = minutes < kept_minutes[i] ? minutes : kept_minutes[i];
+
+        if (count(world, inbox_tables[i], 1) != wanted)
+            fail_msg("%s after %lld minutes: not %lld", inbox_tables[i], (long long)minutes,
+                (long long)wanted);
+    }
+}
+
+static void
+items_go_with_all_that_is_theirs_whether_they_wait_or_not(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    for (int64_t minute = 1; minute <= 50; minute++) {
+        live_inbox(&world, minute);
+        clock_manual_advance(&world.clock, MINUTE);
+        (void)sweep(&world, &keep_inbox, 1000);
+        must_hold_inbox(&world, minute);
+    }
+    assert_int_equal(count(&world,
+                         "SELECT count(*) FROM inbox_latest l JOIN inbox i"
+                         " ON i.inbox_pk = l.inbox_pk WHERE ?1",
+                         1),
+        30);
+    world_close(&world);
+}
+
+static void
+a_large_inbox_goes_in_small_steps(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    for (int64_t minute = 1; minute <= 200; minute++) {
+        live_inbox(&world, minute);
+        clock_manual_advance(&world.clock, MINUTE);
+    }
+    assert_true(sweep(&world, &keep_inbox, SWEEP_ROWS_MIN) > 20);
+    must_hold_inbox(&world, 200);
+    world_close(&world);
+}
+
+/* A younger version of the same thing is what is known of it, and stays known. */
+static void
+what_is_known_of_a_thing_goes_with_its_latest_version_only(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    live_inbox(&world, 1);
+    clock_manual_advance(&world.clock, 20 * MINUTE);
+    live_inbox(&world, 2);
+    must(&world, engine_exec(world.engine,
+                     "DELETE FROM inbox_latest WHERE object = '1';"
+                     "UPDATE inbox SET object = '2'",
+                     &world.error));
+    clock_manual_advance(&world.clock, 20 * MINUTE);
+    (void)sweep(&world, &keep_inbox, 1000);
+    assert_int_equal(count(&world, inbox_tables[0], 1), 1);
+    assert_int_equal(count(&world, inbox_tables[1], 1), 1);
+    world_close(&world);
+}
+
+static void
+what_is_kept_for_ever_stays(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    live_inbox(&world, 1);
+    clock_manual_advance(&world.clock, 1000 * 24 * HOUR);
+    (void)sweep(&world, &keep, 1000);
+    for (size_t i = 0; i < COUNT_OF(inbox_tables); i++)
+        assert_int_equal(count(&world, inbox_tables[i], 1), 1);
+    world_close(&world);
+}
+
+static void
+items_from_the_future_hold_up_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_open(&world);
+    clock_manual_advance(&world.clock, 24 * HOUR);
+    live_inbox(&world, 1);
+    world.clock.walltime_now.us -= 24 * HOUR;
+    /* The next number is larger, though it was received earlier. */
+    live_inbox(&world, 2);
+    must(&world, engine_exec(world.engine,
+                     "UPDATE inbox SET inbox_pk = inbox_pk + 90000000000 WHERE object = '2';"
+                     "UPDATE inbox_latest SET inbox_pk = inbox_pk + 90000000000"
+                     " WHERE object = '2'",
+                     &world.error));
+    clock_manual_advance(&world.clock, 2 * HOUR);
+    (void)sweep(&world, &keep_inbox, 1000);
+    assert_int_equal(count(&world, inbox_tables[0], 1), 1);
+    assert_int_equal(count(&world, inbox_tables[1], 1), 1);
+    clock_manual_advance(&world.clock, 24 * HOUR);
+    (void)sweep(&world, &keep_inbox, 1000);
+    assert_int_equal(count(&world, inbox_tables[0], 1), 0);
+    world_close(&world);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(items_go_with_all_that_is_theirs_whether_they_wait_or_not),
+        cmocka_unit_test(a_large_inbox_goes_in_small_steps),
+        cmocka_unit_test(what_is_known_of_a_thing_goes_with_its_latest_version_only),
+        cmocka_unit_test(what_is_kept_for_ever_stays),
+        cmocka_unit_test(items_from_the_future_hold_up_nothing),
         cmocka_unit_test(what_is_old_goes_and_nothing_younger),
         cmocka_unit_test(a_day_of_events_leaves_the_file_as_it_was),
         cmocka_unit_test(small_steps_take_the_same_away),

@@ -149,7 +149,8 @@ count_run(struct store_call *call, struct engine *engine)
     struct counting *self = CONTAINER_OF(call, struct counting, call);
 
     return engine_get_int(engine, &self->count, &call->error,
-        "SELECT count(*) FROM meta WHERE name NOT IN ('sequence', 'key_check')");
+        "SELECT count(*) FROM meta WHERE name NOT IN"
+        " ('sequence', 'key_check', 'inbox_sequence', 'quarantine_sequence')");
 }
 
 static int64_t

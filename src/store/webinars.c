@@ -160,7 +160,7 @@ enum err
 webinar_list_of_mango(struct engine *engine, int64_t mango_pk, struct walltime now,
     struct arena *arena, struct webinar_list *ret, struct error *reterr)
 {
-    CLEANUP(rows_done) struct rows rows;
+    CLEANUP(rows_done) struct rows rows = {0};
     int64_t count;
     enum err err = engine_get_int(engine, &count, reterr,
         "SELECT count(*) FROM webinar_mango JOIN webinar"
