@@ -16,6 +16,8 @@
 #include "os/zones.h"
 
 struct dispatch_set; /* send/dispatch.h */
+struct handle_set;   /* receive/handle.h */
+struct setup_holder; /* receive/setup_holder.h */
 struct store;
 struct stream_hub; /* api/stream.h */
 struct trial_limit;
@@ -26,7 +28,9 @@ struct api {
     struct id_source *ids;
     struct zones *zones;
     struct store *store;
-    struct dispatch_set *dispatch; /* lanes to wake; NULL in tests of the API alone */
+    struct dispatch_set *dispatch; /* lanes to wake; NULL where nothing is sent */
+    struct handle_set *handles;    /* to wake; NULL where nothing is received */
+    struct setup_holder *setups;   /* what is received; NULL or empty where nothing is */
     const struct address_guard *guard;
     bool allow_http_hooks;
     struct resolver **resolvers;  /* one per loop, by call->loop_index */
@@ -49,10 +53,17 @@ extern const struct route_table api_delivery_routes;
 extern const struct route_table api_replay_routes;
 extern const struct route_table api_account_routes;
 extern const struct route_table api_stream_routes;
+extern const struct route_table api_inbox_setup_routes;
+extern const struct route_table api_quarantine_routes;
+extern const struct route_table api_inbox_routes;
 extern const struct route_table api_openapi_routes;
 
 /* All of them and the process's own pages, in the order in which they are looked through. */
 extern const struct route_table *const api_tables[];
 extern const size_t api_table_count;
+
+/* Those of a process that only receives. */
+extern const struct route_table *const api_inbox_tables[];
+extern const size_t api_inbox_table_count;
 
 #endif

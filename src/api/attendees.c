@@ -84,7 +84,7 @@ join_mangoes(struct call *call, struct engine *engine, const struct attendee *at
     enum err err = OK;
 
     for (size_t i = 0; err == OK && i < mangoes->count; i++) {
-        struct arrival arrival;
+        struct joining arrival;
 
         err = announce_join(&announcer, &mangoes->list[i], attendee->pk, notify, &arrival,
             &call->store_call.error);

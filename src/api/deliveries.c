@@ -148,29 +148,6 @@ list_deliveries(struct call *call, struct engine *engine)
 
 /* --- one --- */
 
-/* An endpoint may answer with any bytes; what is no UTF-8 is shown as replacement characters. */
-static struct str
-safe_text(struct arena *arena, struct str bytes)
-{
-    size_t len = 0;
-    char *text;
-
-    if (str_is_utf8(bytes))
-        return bytes;
-    text = arena_alloc_array(arena, bytes.len, 3);
-    if (text == NULL)
-        return (struct str){NULL, 0};
-    for (size_t i = 0; i < bytes.len; i++) {
-        if ((unsigned char)bytes.ptr[i] < 0x80) {
-            text[len++] = bytes.ptr[i];
-        } else {
-            memcpy(text + len, "\xef\xbf\xbd", 3);
-            len += 3;
-        }
-    }
-    return (struct str){text, len};
-}
-
 static void
 write_attempts(struct arena *arena, struct json_writer *writer, const struct delivery_found *found)
 {

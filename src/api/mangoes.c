@@ -160,7 +160,7 @@ add_member(struct call *call, struct engine *engine)
 {
     struct announcer announcer = call_announcer(call, engine);
     struct newcomer_wish wish;
-    struct arrival arrival;
+    struct joining arrival;
     struct mango mango;
     enum err err = path_mango(call, engine, &mango);
 

@@ -1,10 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/objects.h"
 
+#include <string.h>
+
 #include "store/audience.h"
 #include "store/hooks.h"
 
 /* --- out --- */
+
+struct str
+safe_text(struct arena *arena, struct str bytes)
+{
+    size_t len = 0;
+    char *text;
+
+    if (str_is_utf8(bytes))
+        return bytes;
+    text = arena_alloc_array(arena, bytes.len, 3);
+    if (text == NULL)
+        return (struct str){NULL, 0};
+    for (size_t i = 0; i < bytes.len; i++) {
+        if ((unsigned char)bytes.ptr[i] < 0x80) {
+            text[len++] = bytes.ptr[i];
+        } else {
+            memcpy(text + len, "\xef\xbf\xbd", 3);
+            len += 3;
+        }
+    }
+    return (struct str){text, len};
+}
 
 void
 write_mango(struct json_writer *writer, const struct mango *mango)
@@ -497,7 +521,7 @@ read_newcomer(struct call *call, struct engine *engine, struct newcomer_wish *re
 
 enum err
 answer_newcomer(struct call *call, struct engine *engine, const struct attendee *attendee,
-    const struct arrival *arrival, bool is_mango)
+    const struct joining *arrival, bool is_mango)
 {
     struct json_writer writer;
     struct mango_list mangoes;

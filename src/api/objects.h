@@ -21,6 +21,9 @@
 
 /* --- out --- */
 
+/* Somebody else's bytes: those that are no UTF-8 are shown as replacement characters. Absent when
+ * the arena is full. */
+struct str safe_text(struct arena *arena, struct str bytes);
 void write_mango(struct json_writer *writer, const struct mango *mango);
 /* The fields of an attendee, inside an object that is open; mangoes NULL: not shown. */
 void write_attendee_fields(struct json_writer *writer, const struct attendee *attendee,
@@ -113,7 +116,7 @@ MUST_CHECK enum err read_newcomer(struct call *call, struct engine *engine,
 /* 201 when they are new there, else 200. "event" for a webinar, which has one at most; "events" for
  * a mango, which has one for each of its webinars. */
 MUST_CHECK enum err answer_newcomer(struct call *call, struct engine *engine,
-    const struct attendee *attendee, const struct arrival *arrival, bool is_mango);
+    const struct attendee *attendee, const struct joining *arrival, bool is_mango);
 
 /* DELETE of a webinar or consultation: nothing of it is sent any more. */
 MUST_CHECK enum err cancel_webinar(struct call *call, struct engine *engine,

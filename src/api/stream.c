@@ -79,7 +79,7 @@ stream_limit_give(struct stream_limit *limit, int64_t account_pk)
 
 /* --- streams and their hub -------------------------------------------------------------------- */
 
-enum watch { WATCH_STARTING, WATCH_BEHIND, WATCH_LIVE };
+enum watch_stage { WATCH_STARTING, WATCH_BEHIND, WATCH_LIVE };
 
 /* One stream; lies in its call's arena. */
 struct watcher {
@@ -87,7 +87,7 @@ struct watcher {
     struct call *call;
     struct link link;
     uint64_t serial;
-    enum watch watch;
+    enum watch_stage watch;
     struct progress_cursor at; /* all up to here was told */
     int64_t account_pk;
     uint8_t key_hash[SHA256_BYTES];
@@ -108,7 +108,7 @@ struct key_check {
 struct look {
     struct store_call call;
     struct walltime now;
-    enum watch watch;
+    enum watch_stage watch;
     uint64_t serial; /* the stream that it is for; 0: all that are live */
     struct progress_cursor after;
     int64_t account_pks[STREAMS_PER_LOOP_MAX];

@@ -248,7 +248,7 @@ register_attendee(struct call *call, struct engine *engine)
 {
     struct announcer announcer = call_announcer(call, engine);
     struct newcomer_wish wish;
-    struct arrival arrival;
+    struct joining arrival;
     struct webinar webinar;
     enum err err = path_webinar(call, engine, WEBINAR_MANY, &webinar);
 

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/digest.h"
+#include "os/files.h"
+
 /* An overview, a list of settings or the manual page. */
 #define PRINT_BYTES_MAX (256 * 1024)
 
@@ -24,6 +27,60 @@ cmd_key_path(const struct config *config, char ret[CMD_PATH_BYTES], struct error
 
     if (len < 0 || len >= CMD_PATH_BYTES)
         return error_set(reterr, ERR_INVALID, "the path of the key is too long");
+    return OK;
+}
+
+static bool
+is_one_line(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+            return false;
+    }
+    return text.len > 0;
+}
+
+enum err
+cmd_read_secret(const char *name, const char *text, const char *path, struct buf *secret,
+    struct error *reterr)
+{
+    enum err err = OK;
+    struct str found;
+    struct buf raw;
+
+    if (text != NULL && path != NULL)
+        return error_set(reterr, ERR_INVALID, "--%s and --%s-file say the same: leave out one",
+            name, name);
+    if (text == NULL && path == NULL)
+        return OK;
+    buf_init(&raw, CMD_SECRET_BYTES_MAX);
+    if (path != NULL)
+        err = file_read_secret(path, &raw, reterr);
+    else
+        buf_append_str(&raw, str_from(text));
+    found = str_trim(buf_str(&raw));
+    if (err == OK && (buf_is_full(&raw) || !is_one_line(found)))
+        err = error_set(reterr, ERR_INVALID, "--%s%s: one line of 1 to %d bytes is expected", name,
+            path != NULL ? "-file" : "", CMD_SECRET_BYTES_MAX);
+    if (err == OK)
+        buf_append_str(secret, found);
+    if (raw.ptr != NULL)
+        wipe(raw.ptr, raw.len);
+    buf_done(&raw);
+    return err;
+}
+
+enum err
+cmd_read_number(const char *name, const char *text, int64_t max, int64_t *ret, struct error *reterr)
+{
+    int64_t number = 0;
+
+    if (text == NULL)
+        return OK;
+    if (str_to_int64(str_from(text), &number) != OK || number < 1 || number > max)
+        return error_set(reterr, ERR_INVALID, "--%s: \"%s\" is not a number from 1 to %lld", name,
+            text, (long long)max);
+    *ret = number;
     return OK;
 }
 
@@ -78,7 +135,7 @@ print_help(const struct command_line *line, const char *usage)
     if (line->option_count > 0)
         buf_append_char(&text, '\n');
     buf_printf(&text, "  %-26s %s\n", "--config FILE", "Read settings from this file");
-    config_help(&text);
+    config_help(line->listen, &text);
     return cmd_print(&text);
 }
 

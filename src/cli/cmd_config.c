@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
+#include "cli/inbox_config.h"
 
-#define SHOW_BYTES_MAX (64 * 1024)
+#define SHOW_BYTES_MAX (2 * CONFIG_FILE_BYTES_MAX)
 
 enum exit_code
 cmd_config_check(int argc, const char *const *argv)
 {
     struct command_line line = {.argc = argc, .argv = argv};
+    struct error error = {.code = OK};
+    struct setup *setup = NULL;
     struct config config;
-    enum exit_code code;
+    enum exit_code code = EXIT_STOPPED;
+    enum err err;
 
     if (!cmd_start(&config, &line, "usher config check [OPTION...]", &code))
         return code;
+    if (config.sections != NULL || config.with_inbox) {
+        err = inbox_config_setup(&config, &setup, &error);
+        code = err == OK ? EXIT_STOPPED : cmd_fail(&error);
+        setup_drop(setup);
+    }
     config_done(&config);
-    return EXIT_STOPPED;
+    return code;
 }
 
 enum exit_code

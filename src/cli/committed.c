@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "http/service.h"
 #include "os/log.h"
+#include "receive/handle.h"
 #include "send/dispatch.h"
 
 /* One hook after the other: calls that change several are rare. Then who was erased. */
@@ -63,6 +64,12 @@ committed_tell(struct call *call)
     struct dispatch_set *dispatch = call->api->dispatch;
     struct telling *telling = NULL;
 
+    if (call->wakes_handlers && call->api->handles != NULL)
+        handle_wake(call->api->handles, NULL, 0);
+    if (dispatch == NULL) {
+        service_answer(call);
+        return;
+    }
     dispatch_wake(dispatch, call->wake, call->wake_count);
     if (call->changed_count > 0 || call->erased != 0) {
         telling = calloc(1, sizeof(*telling));

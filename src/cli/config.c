@@ -2,14 +2,17 @@
 #include "cli/config.h"
 
 #include <ctype.h>
-#include <ini.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "cli/config_table.h"
 #include "cli/suggest.h"
 #include "os/files.h"
+
+/* A line of a section takes so many times its bytes, and a file has not many short ones. */
+#define SECTIONS_BYTES_MAX (32 * CONFIG_FILE_BYTES_MAX)
 
 /* --- values ----------------------------------------------------------------------------------- */
 
@@ -101,8 +104,8 @@ set_list(struct config *config, size_t index, struct str value, enum config_orig
     return OK;
 }
 
-static enum err
-set_value(struct config *config, size_t index, struct str value, enum config_origin origin,
+enum err
+config_set(struct config *config, size_t index, struct str value, enum config_origin origin,
     struct error *reterr)
 {
     enum err err = OK;
@@ -124,6 +127,7 @@ set_value(struct config *config, size_t index, struct str value, enum config_ori
     case CONFIG_TYPE_delays:
     case CONFIG_TYPE_path:
     case CONFIG_TYPE_secret:
+    case CONFIG_TYPE_url:
     case CONFIG_TYPE_word:
         err = config_value_check(index, value, reterr);
         if (err == OK)
@@ -141,9 +145,11 @@ config_init(struct config *config, struct error *reterr)
     enum err err = OK;
 
     memset(config, 0, sizeof(*config));
+    arena_init(&config->arena, SECTIONS_BYTES_MAX);
     for (size_t i = 0; err == OK && i < CONFIG_COUNT; i++) {
         if (config_options[i].initial != NULL)
-            err = set_value(config, i, str_from(config_options[i].initial), CONFIG_DEFAULT, reterr);
+            err =
+                config_set(config, i, str_from(config_options[i].initial), CONFIG_DEFAULT, reterr);
     }
     if (err != OK)
         config_done(config);
@@ -160,108 +166,15 @@ config_done(struct config *config)
             free(*(char **)config_field(config, i));
     }
     free(config->file);
+    arena_done(&config->arena);
     memset(config, 0, sizeof(*config));
 }
 
-/* --- the file --------------------------------------------------------------------------------- */
-
-struct file_reading {
-    struct config *config;
-    const char *name;
-    struct str rest;
-    int line;
-    bool failed; /* the first failure is told, the rest is passed over */
-    struct error error;
-};
-
 static enum err
-file_fail(struct file_reading *reading, enum err err, const char *text)
+name_file(struct config *config, const char *path, struct error *reterr)
 {
-    if (!reading->failed)
-        (void)error_set(&reading->error, err, "%s:%d: %s", reading->name, reading->line, text);
-    reading->failed = true;
-    return err;
-}
-
-static bool
-is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
-}
-
-/* fgets for the parser. Lines come without the blanks in front, which it would take for the mark
- * of a line that continues the one before. */
-static char *
-file_read_line(char *out, int size, void *stream)
-{
-    struct file_reading *reading = stream;
-    size_t end = str_find(reading->rest, '\n', 0);
-    struct str line;
-
-    if (reading->failed || reading->rest.len == 0)
-        return NULL;
-    reading->line++;
-    line = str_slice(reading->rest, 0, end);
-    reading->rest =
-        str_slice(reading->rest, end == SIZE_MAX ? SIZE_MAX : end + 1, reading->rest.len);
-    while (line.len > 0 && is_blank(line.ptr[0]))
-        line = str_slice(line, 1, line.len);
-    if (memchr(line.ptr, '\0', line.len) != NULL) {
-        (void)file_fail(reading, ERR_INVALID, "the line holds a NUL");
-        return NULL;
-    }
-    if (line.len + 3 > (size_t)size) {
-        (void)file_fail(reading, ERR_INVALID, "the line is too long");
-        return NULL;
-    }
-    memcpy(out, line.ptr, line.len);
-    memcpy(out + line.len, "\n", 2);
-    return out;
-}
-
-static int
-file_pair(void *user, const char *section, const char *name, const char *value)
-{
-    struct file_reading *reading = user;
-    struct error error = {.code = OK};
-    char text[sizeof(error.text)];
-    size_t index = 0;
-    enum err err;
-
-    if (reading->failed)
-        return 1;
-    if (section[0] != '\0')
-        err = error_set(&error, ERR_INVALID, "there are no sections, so no [%s]", section);
-    else
-        err = config_find(str_from(name), &index, &error);
-    if (err == OK && config_options[index].type != CONFIG_TYPE_cidrs &&
-        reading->config->origins[index] == CONFIG_FILE)
-        err = error_set(&error, ERR_INVALID, "%s is set a second time", name);
-    if (err == OK) {
-        err = set_value(reading->config, index, str_trim(str_from(value)), CONFIG_FILE, &error);
-        if (err != OK)
-            (void)error_prefix(&error, "%s", name);
-    }
-    if (err == OK)
-        return 1;
-    memcpy(text, error.text, sizeof(text));
-    (void)file_fail(reading, err, text);
-    return 1;
-}
-
-enum err
-config_read_text(struct config *config, const char *name, struct str text, struct error *reterr)
-{
-    struct file_reading reading = {.config = config, .name = name, .rest = text};
-    int line = ini_parse_stream(file_read_line, &reading, file_pair, &reading);
-
-    if (!reading.failed && line != 0) {
-        reading.line = line;
-        (void)file_fail(&reading, ERR_INVALID, "this is neither \"name = value\" nor a comment");
-    }
-    if (reading.failed)
-        return error_set(reterr, reading.error.code, "%s", reading.error.text);
-    return OK;
+    config->file = strdup(path);
+    return config->file != NULL ? OK : error_set(reterr, ERR_NOMEM, "out of memory");
 }
 
 static enum err
@@ -274,11 +187,8 @@ read_file(struct config *config, const char *path, struct error *reterr)
     err = file_read(path, &text, reterr);
     if (err == OK)
         err = config_read_text(config, path, buf_str(&text), reterr);
-    if (err == OK) {
-        config->file = strdup(path);
-        if (config->file == NULL)
-            err = error_set(reterr, ERR_NOMEM, "out of memory");
-    }
+    if (err == OK)
+        err = name_file(config, path, reterr);
     buf_done(&text);
     return err;
 }
@@ -287,11 +197,13 @@ read_file(struct config *config, const char *path, struct error *reterr)
 
 static const struct str environment_prefix = {"USHER_", 6};
 
-/* Ours, but no settings. USHER_CRASH is read where fault sites are compiled in. */
+/* Ours, but no settings. USHER_CRASH is read where fault sites are compiled in; USHER_API_KEY by
+ * usher subscribe. */
 static bool
 is_reserved(struct str name)
 {
-    return str_equals(name, STR("CONFIG")) || str_equals(name, STR("CRASH"));
+    return str_equals(name, STR("CONFIG")) || str_equals(name, STR("CRASH")) ||
+           str_equals(name, STR("API_KEY"));
 }
 
 enum err
@@ -315,7 +227,7 @@ config_read_environment(struct config *config, const char *const *environment, s
         else
             err = config_find(str_from(option), &index, reterr);
         if (err == OK)
-            err = set_value(config, index, value, CONFIG_ENVIRONMENT, reterr);
+            err = config_set(config, index, value, CONFIG_ENVIRONMENT, reterr);
         if (err != OK) {
             (void)error_prefix(reterr, "environment: %.*s", STR_FMT(name));
             return err;
@@ -371,13 +283,20 @@ take_command_option(struct command_line *line, int *inout_at, const struct argum
         return OK;
     }
     err = take_value(line, inout_at, argument, &value, reterr);
-    if (err == OK && *option->ret_text != NULL)
-        err = error_set(reterr, ERR_INVALID, "--%s is given a second time", option->name);
-    if (err == OK && value.len == 0)
-        err = error_set(reterr, ERR_INVALID, "--%s: a value is missing", option->name);
-    if (err == OK)
+    if (err != OK)
+        return err;
+    if (option->ret_texts == NULL && *option->ret_text != NULL)
+        return error_set(reterr, ERR_INVALID, "--%s is given a second time", option->name);
+    if (option->ret_texts != NULL && option->ret_texts->count == COMMAND_TEXTS_MAX)
+        return error_set(reterr, ERR_INVALID, "--%s is given more than %d times", option->name,
+            COMMAND_TEXTS_MAX);
+    if (value.len == 0)
+        return error_set(reterr, ERR_INVALID, "--%s: a value is missing", option->name);
+    if (option->ret_texts != NULL)
+        option->ret_texts->texts[option->ret_texts->count++] = value.ptr;
+    else
         *option->ret_text = value.ptr;
-    return err;
+    return OK;
 }
 
 static enum err
@@ -419,7 +338,7 @@ take_setting(struct config *config, struct command_line *line, int *inout_at,
         value = argument->value;
     if (err != OK)
         return err;
-    err = set_value(config, index, value, CONFIG_ARGUMENT, reterr);
+    err = config_set(config, index, value, CONFIG_ARGUMENT, reterr);
     if (err != OK)
         (void)error_prefix(reterr, "--%.*s", STR_FMT(argument->name));
     return err;
@@ -463,8 +382,9 @@ config_read_arguments(struct config *config, struct command_line *line, struct e
 
 /* --- all together ----------------------------------------------------------------------------- */
 
-/* The last --config, else USHER_CONFIG, else NULL. A value that looks like --config is found, too,
- * but then reading the arguments fails on it or on what it displaced. */
+/* The last --config, else USHER_CONFIG, else the command's own where that is there, else NULL. A
+ * value that looks like --config is found, too, but then reading the arguments fails on it or on
+ * what it displaced. */
 static const char *
 find_path(const struct command_line *line, const char *const *environment)
 {
@@ -481,6 +401,8 @@ find_path(const struct command_line *line, const char *const *environment)
         else if (strncmp(line->argv[i], "--config=", 9) == 0)
             path = line->argv[i] + 9;
     }
+    if (path == NULL && line->file != NULL && (line->makes_file || access(line->file, F_OK) == 0))
+        path = line->file;
     return path;
 }
 
@@ -491,7 +413,11 @@ config_load(struct config *config, struct command_line *line, const char *const 
     const char *path = find_path(line, environment);
     enum err err = OK;
 
-    if (path != NULL)
+    if (line->listen != NULL)
+        err = config_set(config, CONFIG_listen, str_from(line->listen), CONFIG_DEFAULT, reterr);
+    if (err == OK && path != NULL && line->makes_file)
+        err = name_file(config, path, reterr);
+    else if (err == OK && path != NULL)
         err = read_file(config, path, reterr);
     if (err == OK)
         err = config_read_environment(config, environment, reterr);

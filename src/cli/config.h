@@ -11,12 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
 #define CONFIG_LIST_MAX       64
-#define CONFIG_FILE_BYTES_MAX 65536
+#define CONFIG_FILE_BYTES_MAX (1024 * 1024)
+#define CONFIG_LINE_BYTES_MAX 8192
 
 struct config_list {
     char *items[CONFIG_LIST_MAX]; /* owned */
@@ -24,6 +26,25 @@ struct config_list {
 };
 
 enum config_origin { CONFIG_DEFAULT, CONFIG_FILE, CONFIG_ENVIRONMENT, CONFIG_ARGUMENT };
+
+/* What the file says of one source or one handler; each line is looked at by who builds it
+ * (cli/inbox_config.h). Texts end in NUL. */
+enum config_section_kind { SECTION_SOURCE, SECTION_HANDLER };
+
+struct config_line {
+    struct config_line *next;
+    struct str name; /* known for this kind of section */
+    struct str value;
+    int line;
+};
+
+struct config_section {
+    struct config_section *next;
+    enum config_section_kind kind;
+    struct str name;
+    int line;
+    struct config_line *lines; /* in the file's order */
+};
 
 enum config_index {
 
@@ -43,16 +64,27 @@ struct config {
 #define CONFIG_C_number                                               int64_t
 #define CONFIG_C_path                                                 char *
 #define CONFIG_C_secret                                               char *
+#define CONFIG_C_url                                                  char *
 #define CONFIG_C_word                                                 char *
 #define OPTION(name, type, default, min, max, reload, argument, help) CONFIG_C_##type name;
 #include "cli/config.def"
 #undef OPTION
     enum config_origin origins[CONFIG_COUNT];
-    char *file; /* the file that was read; NULL: none */
+    char *file;                      /* the file that was read; NULL: none */
+    struct arena arena;              /* owned: the sections */
+    struct config_section *sections; /* in the file's order */
 };
 
 MUST_CHECK enum err config_init(struct config *config, struct error *reterr);
 void config_done(struct config *config);
+
+#define COMMAND_TEXTS_MAX 32
+
+/* The values of an argument that may be given again. */
+struct command_texts {
+    const char *texts[COMMAND_TEXTS_MAX];
+    size_t count;
+};
 
 /* An argument of one command, beside the settings, which every command takes. */
 struct command_option {
@@ -61,6 +93,7 @@ struct command_option {
     const char *help;
     const char **ret_text; /* set to the value, borrowed from argv; may be given once */
     bool *ret_flag;
+    struct command_texts *ret_texts; /* instead of ret_text, where it may be given again */
 };
 
 struct command_line {
@@ -70,11 +103,14 @@ struct command_line {
     size_t option_count;
     const char *operand;      /* word of what the command is about, "FILE"; NULL: there is none */
     const char **ret_operand; /* set to it, borrowed from argv; may be given once */
+    const char *file;         /* read where it is there and no other is named; NULL: none */
+    const char *listen;       /* its own default of listen; NULL: the table's */
+    bool makes_file;          /* the file is to be made: it is named, and not read */
     bool asks_help;           /* set when there is --help, which ends the reading */
 };
 
 /* Everything in its order. The file is the one that --config or USHER_CONFIG names; without either
- * none is read. */
+ * the command's own, if that is there. */
 MUST_CHECK enum err config_load(struct config *config, struct command_line *line,
     const char *const *environment, struct error *reterr);
 
@@ -95,11 +131,12 @@ size_t config_delays_us(const struct config *config, int64_t *ret, size_t max);
 /* Names of the settings that differ and that only a restart takes up, "listen, db"; empty: none. */
 void config_changes(const struct config *before, const struct config *after, struct buf *buf);
 
-/* The settings as a file that would make them; secrets are hidden. */
+/* The settings and sections as a file that would make them; secrets are hidden. */
 void config_show(const struct config *config, struct buf *buf);
 
-/* From the table: the part of --help, of the manual page, and the whole file of defaults. */
-void config_help(struct buf *buf);
+/* From the table: the part of --help, of the manual page, and the whole file of defaults. listen:
+ * the command's own default; NULL: the table's. */
+void config_help(const char *listen, struct buf *buf);
 void config_manual(struct buf *buf);
 void config_example(struct buf *buf);
 

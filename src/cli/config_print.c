@@ -3,15 +3,15 @@
 #include <string.h>
 
 #include "base/moment.h"
+#include "cli/config_section.h"
 #include "cli/config_table.h"
 
 /* Where the explanation begins in --help, and where its lines end. */
 #define HELP_COLUMN 29
 #define HELP_WIDTH  79
 
-/* Append words, broken before HELP_WIDTH; each new line begins with start. */
-static void
-append_wrapped(struct buf *buf, const char *start, size_t column, const char *text)
+void
+config_append_wrapped(struct buf *buf, const char *start, size_t column, const char *text)
 {
     struct str rest = str_from(text);
     struct str word = {NULL, 0};
@@ -75,6 +75,7 @@ show_option(const struct config *config, size_t index, struct buf *buf)
     case CONFIG_TYPE_delays:
     case CONFIG_TYPE_path:
     case CONFIG_TYPE_secret:
+    case CONFIG_TYPE_url:
     case CONFIG_TYPE_word: break;
     }
     text = *(char *const *)field;
@@ -86,6 +87,18 @@ show_option(const struct config *config, size_t index, struct buf *buf)
         buf_printf(buf, "%s = %s ; %s\n", name, text, origin);
 }
 
+static void
+show_section(const struct config_section *section, struct buf *buf)
+{
+    buf_printf(buf, "\n[%s %.*s]\n", section_kind_name(section->kind), STR_FMT(section->name));
+    for (const struct config_line *line = section->lines; line != NULL; line = line->next) {
+        if (section_is_secret(section->kind, line))
+            buf_printf(buf, "# %.*s is set, and hidden\n", STR_FMT(line->name));
+        else
+            buf_printf(buf, "%.*s = %.*s\n", STR_FMT(line->name), STR_FMT(line->value));
+    }
+}
+
 void
 config_show(const struct config *config, struct buf *buf)
 {
@@ -95,6 +108,9 @@ config_show(const struct config *config, struct buf *buf)
         if (!config_is_hidden(i) || config->origins[i] != CONFIG_DEFAULT)
             show_option(config, i, buf);
     }
+    for (const struct config_section *section = config->sections; section != NULL;
+         section = section->next)
+        show_section(section, buf);
 }
 
 /* --- what changed ----------------------------------------------------------------------------- */
@@ -132,6 +148,7 @@ value_is_same(const struct config *a, const struct config *b, size_t index)
     case CONFIG_TYPE_delays:
     case CONFIG_TYPE_path:
     case CONFIG_TYPE_secret:
+    case CONFIG_TYPE_url:
     case CONFIG_TYPE_word: return text_is_same(*(char *const *)field_a, *(char *const *)field_b);
     }
     UNREACHABLE;
@@ -153,7 +170,7 @@ config_changes(const struct config *before, const struct config *after, struct b
 /* --- from the table --------------------------------------------------------------------------- */
 
 void
-config_help(struct buf *buf)
+config_help(const char *listen, struct buf *buf)
 {
     char name[CONFIG_NAME_BYTES];
 
@@ -170,8 +187,10 @@ config_help(struct buf *buf)
             buf_printf(buf, "\n%*s", HELP_COLUMN, "");
         else
             buf_printf(buf, "%*s", (int)(HELP_COLUMN - (buf->len - start)), "");
-        append_wrapped(buf, "                             ", HELP_COLUMN, option->help);
-        if (option->initial != NULL)
+        config_append_wrapped(buf, "                             ", HELP_COLUMN, option->help);
+        if (i == CONFIG_listen && listen != NULL)
+            buf_printf(buf, " [%s]", listen);
+        else if (option->initial != NULL)
             buf_printf(buf, " [%s]", option->initial);
         buf_append_char(buf, '\n');
     }
@@ -204,7 +223,7 @@ config_manual(struct buf *buf)
             buf_printf(buf, ".It Fl -%s%s%s\n", name, option->argument != NULL ? " Ar " : "",
                 option->argument != NULL ? option->argument : "");
         }
-        append_wrapped(buf, "", 0, option->help);
+        config_append_wrapped(buf, "", 0, option->help);
         buf_append_literal(buf, ".\n");
         if (option->initial != NULL)
             buf_printf(buf, "The default is\n.Ql %s .\n", option->initial);
@@ -226,7 +245,7 @@ config_example(struct buf *buf)
             continue;
         config_name(i, name);
         buf_append_literal(buf, "\n# ");
-        append_wrapped(buf, "# ", 2, option->help);
+        config_append_wrapped(buf, "# ", 2, option->help);
         buf_printf(buf, ".\n#%s = %s\n", name, value != NULL ? value : "no");
     }
 }

@@ -7,8 +7,10 @@
 #include "base/check.h"
 #include "base/digest.h"
 #include "base/encode.h"
+#include "base/limits.h"
 #include "base/moment.h"
 #include "net/address.h"
+#include "net/url.h"
 
 /* A delay longer than a month is a slip of the keyboard. */
 #define DELAY_SECONDS_MAX 2678400
@@ -23,6 +25,7 @@
 #define INITIAL_number(value)   #value
 #define INITIAL_path(value)     value
 #define INITIAL_secret(value)   value
+#define INITIAL_url(value)      value
 #define INITIAL_word(value)     value
 #define RELOAD_yes              true
 #define RELOAD_no               false
@@ -197,6 +200,25 @@ check_secret(struct str value, struct error *reterr)
     return error_set(reterr, ERR_INVALID, "%zu hex digits are expected", 2 * sizeof(key));
 }
 
+/* What addresses are made of by putting a path behind it. */
+static enum err
+check_url(struct str value, struct error *reterr)
+{
+    struct arena arena;
+    struct url url;
+    enum err err;
+
+    arena_init(&arena, 4 * URL_BYTES_MAX);
+    err = url_parse(value, &arena, &url, reterr);
+    /* It is shown in commands, between single quotes. */
+    if (err == OK && (url.user_info.ptr != NULL || str_find(value, '?', 0) != SIZE_MAX ||
+                         str_find(value, '\'', 0) != SIZE_MAX))
+        err = error_set(reterr, ERR_INVALID,
+            "a scheme, a host and perhaps a path are expected, as in https://hooks.example.com");
+    arena_done(&arena);
+    return err;
+}
+
 enum err
 config_value_check(size_t index, struct str value, struct error *reterr)
 {
@@ -210,6 +232,7 @@ config_value_check(size_t index, struct str value, struct error *reterr)
     case CONFIG_TYPE_database: return check_database(value, reterr);
     case CONFIG_TYPE_delays: return config_delays_parse(value, NULL, 0, &count, reterr);
     case CONFIG_TYPE_secret: return check_secret(value, reterr);
+    case CONFIG_TYPE_url: return check_url(value, reterr);
     case CONFIG_TYPE_word: return check_word(config_options[index].argument, value, reterr);
     case CONFIG_TYPE_flag:
     case CONFIG_TYPE_number:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The table of settings in memory: what config.def says of each, where its value lies, and whether
- * a text can be its value. Read by config.c and config_print.c alone.
+ * a text can be its value. Read by config*.c alone.
  */
 #ifndef CLI_CONFIG_TABLE_H
 #define CLI_CONFIG_TABLE_H
@@ -18,6 +18,7 @@ enum config_type {
     CONFIG_TYPE_number,
     CONFIG_TYPE_path,
     CONFIG_TYPE_secret,
+    CONFIG_TYPE_url,
     CONFIG_TYPE_word,
 };
 
@@ -49,6 +50,11 @@ MUST_CHECK enum err config_find(struct str name, size_t *ret, struct error *rete
 void config_suggest(struct suggestion *suggestion);
 /* One text, or one piece of a list. */
 MUST_CHECK enum err config_value_check(size_t index, struct str value, struct error *reterr);
+/* In config_print.c: append words, broken before column 79; each new line begins with start. */
+void config_append_wrapped(struct buf *buf, const char *start, size_t column, const char *text);
+/* In config.c: take a value over one of a lower origin. */
+MUST_CHECK enum err config_set(struct config *config, size_t index, struct str value,
+    enum config_origin origin, struct error *reterr);
 /* At most max of the delays are written, in microseconds; all are counted. */
 MUST_CHECK enum err config_delays_parse(struct str value, int64_t *ret, size_t max,
     size_t *ret_count, struct error *reterr);

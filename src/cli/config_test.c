@@ -78,16 +78,69 @@ a_file_sets_what_it_names(void **state)
     config_done(&config);
 }
 
+struct mistake {
+    const char *text;
+    const char *expected;
+};
+
+static void
+assert_mistake(const struct mistake *mistake)
+{
+    struct error error = {0};
+    struct config config;
+
+    init(&config);
+    assert_int_equal(config_read_text(&config, "f", str_from(mistake->text), &error), ERR_INVALID);
+    assert_string_equal(error.text, mistake->expected);
+    config_done(&config);
+}
+
+static void
+a_mistake_in_a_section_is_named_with_its_line(void **state)
+{
+    static const struct mistake cases[] = {
+        {"[source\n", "f:1: this is no section: [source NAME]"},
+        {"[source a]b\n", "f:1: this is no section: [source NAME]"},
+        {"[source a] b\n", "f:1: this is no section: [source NAME]"},
+        {"[source]\n", "f:1: [source] lacks its name: [source NAME]"},
+        {"[handler ]\n", "f:1: [handler] lacks its name: [handler NAME]"},
+        {"[Source a]\n",
+            "f:1: there is no section [Source a]: there are [source NAME] and [handler NAME]"},
+        {"[source a\tb]\n", "f:1: the name holds a control character"},
+        {"[source a]\n[handler a]\n\n[source  a ]\n",
+            "f:4: [source a] is there a second time: the first is in line 1"},
+        {"[source a]\nlisten = 127.0.0.1:80\n",
+            "f:2: listen is a setting of the program, not of a source: it stands before the first "
+            "section"},
+        {"[source a]\nacept = token\n",
+            "f:2: a source has no setting \"acept\": did you mean accept?"},
+        {"[handler a]\naccept = token\n",
+            "f:2: a handler has no setting \"accept\": see usher help --example"},
+        {"[handler a]\ncomand = x\n",
+            "f:2: a handler has no setting \"comand\": did you mean command?"},
+        {"[source a]\nfrobnicate = 1\n",
+            "f:2: a source has no setting \"frobnicate\": see usher help --example"},
+        {"[source a]\naccept =\n", "f:2: accept: a value is missing"},
+        {"[source a]\naccept = a\x01z\n", "f:2: accept: the value holds a control character"},
+        {"[source a]\naccept = token ; the old one\n",
+            "f:2: accept: a comment needs a line of its own here; if the ; is part of the value, "
+            "leave out the blank before it"},
+        {"[source a]\naccept\n", "f:2: this is neither \"name = value\" nor a comment"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_mistake(&cases[i]);
+}
+
 static void
 a_mistake_in_a_file_is_named_with_its_line(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *expected;
-    } cases[] = {
+    static const struct mistake cases[] = {
         {"\n\nlisen = 127.0.0.1:80\n", "f:3: there is no setting \"lisen\": did you mean listen?"},
         {"frobnicate = 1\n", "f:1: there is no setting \"frobnicate\": see usher help"},
-        {"listen = 127.0.0.1:80\n[part]\ndb = x\n", "f:3: there are no sections, so no [part]"},
+        {"listen = 127.0.0.1:80\n[part]\ndb = x\n",
+            "f:2: there is no section [part]: there are [source NAME] and [handler NAME]"},
         {"listen\n", "f:1: this is neither \"name = value\" nor a comment"},
         {"db = x\nnonsense here\n", "f:2: this is neither \"name = value\" nor a comment"},
         {"db = a\ndb = b\n", "f:2: db is set a second time"},
@@ -115,16 +168,8 @@ a_mistake_in_a_file_is_named_with_its_line(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct error error = {0};
-        struct config config;
-
-        init(&config);
-        assert_int_equal(config_read_text(&config, "f", str_from(cases[i].text), &error),
-            ERR_INVALID);
-        assert_string_equal(error.text, cases[i].expected);
-        config_done(&config);
-    }
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_mistake(&cases[i]);
 }
 
 static void
@@ -132,7 +177,7 @@ what_would_be_cut_silently_is_refused(void **state)
 {
     struct error error = {0};
     struct config config;
-    char text[400];
+    static char text[CONFIG_LINE_BYTES_MAX + 1];
 
     (void)state;
     init(&config);
@@ -144,7 +189,107 @@ what_would_be_cut_silently_is_refused(void **state)
     assert_int_equal(config_read_text(&config, "f", STR("db = a\0b\n"), &error), ERR_INVALID);
     assert_string_equal(error.text, "f:1: the line holds a NUL");
     assert_string_equal(config.db, "usher.db");
+    assert_int_equal(config_read_text(&config, "f", (struct str){text, sizeof(text) - 1}, &error),
+        OK);
     config_done(&config);
+}
+
+static void
+sections_are_collected_in_their_order(void **state)
+{
+    const struct str text = STR("db = a\n"
+                                "[source b]\n"
+                                "  accept = token ; not part of this test\n");
+    const struct str good = STR("db = a\n"
+                                "\n"
+                                "[source b] # who calls\n"
+                                "accept = token and address\n"
+                                "# a comment; and more\n"
+                                "  address : 10.0.0.0/8\r\n"
+                                "hmac-separator = ;\n"
+                                "[ handler  c ]\n"
+                                "type = exec\n"
+                                "command = sh -c 'a=1; b'\n"
+                                "[source a] ; not last\n");
+    struct error error = {0};
+    const struct config_section *section;
+    struct config config;
+
+    (void)state;
+    init(&config);
+    assert_int_equal(config_read_text(&config, "f", text, &error), ERR_INVALID);
+    config_done(&config);
+
+    init(&config);
+    assert_int_equal(config_read_text(&config, "f", good, &error), OK);
+    assert_string_equal(config.db, "a");
+    section = config.sections;
+    assert_int_equal(section->kind, SECTION_SOURCE);
+    assert_string_equal(section->name.ptr, "b");
+    assert_int_equal(section->line, 3);
+    assert_string_equal(section->lines->name.ptr, "accept");
+    assert_string_equal(section->lines->value.ptr, "token and address");
+    assert_string_equal(section->lines->next->value.ptr, "10.0.0.0/8");
+    assert_int_equal(section->lines->next->line, 6);
+    assert_string_equal(section->lines->next->next->value.ptr, ";");
+    assert_null(section->lines->next->next->next);
+    section = section->next;
+    assert_int_equal(section->kind, SECTION_HANDLER);
+    assert_string_equal(section->name.ptr, "c");
+    assert_string_equal(section->lines->next->value.ptr, "sh -c 'a=1; b'");
+    section = section->next;
+    assert_string_equal(section->name.ptr, "a");
+    assert_null(section->lines);
+    assert_null(section->next);
+    config_done(&config);
+}
+
+static void
+a_command_has_a_file_and_a_listener_of_its_own(void **state)
+{
+    const char *argv[] = {"--listen", "127.0.0.1:3"};
+    struct scratch scratch;
+    struct command_line line = {.argc = 0, .argv = argv, .listen = "127.0.0.1:2"};
+    struct error error = {0};
+    struct config config;
+    FILE *file;
+
+    (void)state;
+    scratch_init(&scratch);
+    line.file = scratch_path(&scratch, "usher.conf");
+    init(&config);
+    assert_int_equal(config_load(&config, &line, no_environment, &error), OK);
+    assert_string_equal(config.listen, "127.0.0.1:2");
+    assert_int_equal(config.origins[CONFIG_listen], CONFIG_DEFAULT);
+    assert_null(config.file);
+    config_done(&config);
+
+    line.makes_file = true;
+    init(&config);
+    assert_int_equal(config_load(&config, &line, no_environment, &error), OK);
+    assert_string_equal(config.file, line.file);
+    config_done(&config);
+    line.makes_file = false;
+
+    file = fopen(line.file, "w");
+    assert_non_null(file);
+    assert_true(fputs("listen = 127.0.0.1:4\nthreads = 2\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    init(&config);
+    assert_int_equal(config_load(&config, &line, no_environment, &error), OK);
+    assert_string_equal(config.listen, "127.0.0.1:4");
+    assert_string_equal(config.file, line.file);
+    config_done(&config);
+
+    line.makes_file = true;
+    line.argc = 2;
+    init(&config);
+    assert_int_equal(config_load(&config, &line, no_environment, &error), OK);
+    assert_string_equal(config.listen, "127.0.0.1:3");
+    assert_string_equal(config.file, line.file);
+    assert_int_equal(config.threads, 0);
+    config_done(&config);
+    scratch_done(&scratch);
 }
 
 static void
@@ -152,7 +297,9 @@ bad_addresses_and_ranges_are_refused(void **state)
 {
     static const char *const texts[] = {"listen = localhost", "listen = 1.2.3.4:99999",
         "admin-listen = :8080", "allow-hook-cidr = 10.0.0.1/8", "allow-hook-cidr = example.com",
-        "trusted-proxy = 10.0.0.0/33"};
+        "trusted-proxy = 10.0.0.0/33", "public-url = hooks.example.com",
+        "public-url = ftp://hooks.example.com", "public-url = https://me:x@hooks.example.com",
+        "public-url = https://hooks.example.com/?a", "public-url = https://hooks.example.com/it's"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -170,7 +317,8 @@ static void
 the_environment_is_read_and_what_is_unknown_refused(void **state)
 {
     const char *good[] = {"HOME=/root", "USHER_LISTEN=127.0.0.1:1", "USHER_ATTEMPT_TIMEOUT_MS=500",
-        "USHER_ALLOW_HOOK_CIDR=10.0.0.0/8,::1", "USHER_CONFIG=/ignored/here", "USHERLESS=1", NULL};
+        "USHER_ALLOW_HOOK_CIDR=10.0.0.0/8,::1", "USHER_CONFIG=/ignored/here", "USHER_API_KEY=k",
+        "USHERLESS=1", NULL};
     const char *unknown[] = {"USHER_LISEN=127.0.0.1:1", NULL};
     const char *bad[] = {"USHER_THREADS=x", NULL};
     const char *empty[] = {"USHER_DB=", NULL};
@@ -270,6 +418,34 @@ wrong_arguments_are_refused(void **state)
         assert_string_equal(error.text, cases[i].expected);
         config_done(&config);
     }
+}
+
+static void
+an_argument_that_may_be_given_again_is_kept_in_order(void **state)
+{
+    const char *argv[COMMAND_TEXTS_MAX + 1];
+    struct command_texts texts = {0};
+    const struct command_option options[] = {{"header", "TEXT", "", NULL, NULL, &texts}};
+    struct command_line line = {.argc = 2, .argv = argv, .options = options, .option_count = 1};
+    struct error error = {0};
+    struct config config;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(argv); i++)
+        argv[i] = i % 2 == 0 ? "--header=a" : "--header=b";
+    init(&config);
+    assert_int_equal(config_read_arguments(&config, &line, &error), OK);
+    assert_int_equal(texts.count, 2);
+    assert_string_equal(texts.texts[0], "a");
+    assert_string_equal(texts.texts[1], "b");
+
+    texts.count = 0;
+    line.argc = COUNT_OF(argv);
+    assert_int_equal(config_read_arguments(&config, &line, &error), ERR_INVALID);
+    assert_string_equal(error.text, "--header is given more than 32 times");
+    argv[0] = "--header=";
+    assert_int_equal(config_read_arguments(&config, &line, &error), ERR_INVALID);
+    config_done(&config);
 }
 
 static void
@@ -417,6 +593,46 @@ show_hides_secrets_and_says_where_from(void **state)
 }
 
 static void
+secrets_of_sections_are_hidden_too(void **state)
+{
+    const struct str sections = STR("[source s]\n"
+                                    "accept = token or basic or header or signature\n"
+                                    "token-sha256 = 00ff\n"
+                                    "basic = me:hidden-1\n"
+                                    "basic-sha256 = hidden-2\n"
+                                    "header = X-Key\n"
+                                    "header-value = hidden-3\n"
+                                    "secret = hidden-4\n"
+                                    "[handler h]\n"
+                                    "type = http\n"
+                                    "url = https://me:hidden-5@example.com/a\n"
+                                    "header = Authorization: hidden-6\n"
+                                    "secret = hidden-7\n"
+                                    "password = hidden-8\n"
+                                    "[handler i]\n"
+                                    "url = https://example.com/a@b\n");
+    struct error error = {0};
+    struct config config;
+    struct buf text;
+
+    (void)state;
+    init(&config);
+    buf_init(&text, TEXT_BYTES_MAX);
+    assert_int_equal(config_read_text(&config, "f", sections, &error), OK);
+    config_show(&config, &text);
+    assert_null(strstr(text.ptr, "hidden-"));
+    assert_non_null(strstr(text.ptr, "\n[source s]\naccept = token or basic or header or "
+                                     "signature\ntoken-sha256 = 00ff\n# basic is set, and hidden\n"
+                                     "# basic-sha256 is set, and hidden\nheader = X-Key\n"));
+    assert_non_null(strstr(text.ptr, "\n[handler h]\ntype = http\n# url is set, and hidden\n"
+                                     "# header is set, and hidden\n# secret is set, and hidden\n"
+                                     "# password is set, and hidden\n"));
+    assert_non_null(strstr(text.ptr, "url = https://example.com/a@b\n"));
+    buf_done(&text);
+    config_done(&config);
+}
+
+static void
 changes_name_what_needs_a_restart(void **state)
 {
     struct error error = {0};
@@ -495,17 +711,22 @@ main(void)
         cmocka_unit_test(defaults_are_what_the_table_says),
         cmocka_unit_test(a_file_sets_what_it_names),
         cmocka_unit_test(a_mistake_in_a_file_is_named_with_its_line),
+        cmocka_unit_test(a_mistake_in_a_section_is_named_with_its_line),
         cmocka_unit_test(what_would_be_cut_silently_is_refused),
         cmocka_unit_test(bad_addresses_and_ranges_are_refused),
         cmocka_unit_test(the_environment_is_read_and_what_is_unknown_refused),
         cmocka_unit_test(arguments_are_read_in_both_forms),
         cmocka_unit_test(wrong_arguments_are_refused),
+        cmocka_unit_test(an_argument_that_may_be_given_again_is_kept_in_order),
         cmocka_unit_test(what_a_command_is_about_is_taken_once),
         cmocka_unit_test(arguments_go_before_the_environment_and_that_before_the_file),
         cmocka_unit_test(a_file_that_is_not_there_is_refused),
         cmocka_unit_test(settings_that_contradict_each_other_are_refused),
         cmocka_unit_test(help_ends_the_reading),
+        cmocka_unit_test(sections_are_collected_in_their_order),
+        cmocka_unit_test(a_command_has_a_file_and_a_listener_of_its_own),
         cmocka_unit_test(show_hides_secrets_and_says_where_from),
+        cmocka_unit_test(secrets_of_sections_are_hidden_too),
         cmocka_unit_test(changes_name_what_needs_a_restart),
         cmocka_unit_test(the_manual_and_the_example_are_as_the_table_says),
     };

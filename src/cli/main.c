@@ -2,6 +2,7 @@
 /*
  * usher: the table of commands.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +11,23 @@
 #include "cli/suggest.h"
 #include "os/fault.h"
 
+#define WORDS_MAX 3
+
 static const struct command {
-    const char *words[2]; /* the second is NULL where one is enough */
+    const char *words[WORDS_MAX]; /* NULL behind the last where there are fewer */
     enum exit_code (*run)(int argc, const char *const *argv);
 } commands[] = {
     {{"serve", NULL}, cmd_serve},
+    {{"receive", NULL}, cmd_receive},
+    {{"inbox", "list"}, cmd_inbox_list},
+    {{"inbox", "show"}, cmd_inbox_show},
+    {{"inbox", "retry"}, cmd_inbox_retry},
+    {{"inbox", "purge"}, cmd_inbox_purge},
+    {{"inbox", "erase"}, cmd_inbox_erase},
+    {{"inbox", "quarantine", "list"}, cmd_quarantine_list},
+    {{"inbox", "quarantine", "show"}, cmd_quarantine_show},
+    {{"inbox", "quarantine", "release"}, cmd_quarantine_release},
+    {{"inbox", "quarantine", "clear"}, cmd_quarantine_clear},
     {{"key", "create"}, cmd_key_create},
     {{"key", "list"}, cmd_key_list},
     {{"key", "delete"}, cmd_key_delete},
@@ -23,6 +36,9 @@ static const struct command {
     {{"db", "check"}, cmd_db_check},
     {{"config", "check"}, cmd_config_check},
     {{"config", "show"}, cmd_config_show},
+    {{"subscribe", NULL}, cmd_subscribe},
+    {{"send", NULL}, cmd_send},
+    {{"listen", NULL}, cmd_listen},
     {{"help", NULL}, cmd_help},
     {{"--help", NULL}, cmd_help},
     {{"-h", NULL}, cmd_help},
@@ -31,28 +47,53 @@ static const struct command {
     {{"-V", NULL}, cmd_version},
 };
 
-/* Offer the words that may stand after what was right so far. */
+/* So many of the arguments are the command's first words. */
+static int
+words_matched(const struct command *command, int argc, const char *const *argv)
+{
+    int count = 0;
+
+    while (count < WORDS_MAX && count < argc && command->words[count] != NULL &&
+           strcmp(command->words[count], argv[count]) == 0)
+        count++;
+    return count;
+}
+
+/* Offer the words that may stand after the first `known`, which are right. */
 static enum exit_code
-refuse(const char *before, const char *word)
+refuse(int known, const char *const *argv)
 {
     struct suggestion suggestion;
 
-    suggest_start(&suggestion, str_from(word));
+    suggest_start(&suggestion, str_from(argv[known]));
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         const char *const *words = commands[i].words;
 
-        if (before == NULL)
-            suggest_offer(&suggestion, words[0]);
-        else if (words[1] != NULL && strcmp(words[0], before) == 0)
-            suggest_offer(&suggestion, words[1]);
+        if (words_matched(&commands[i], known, argv) == known && words[known] != NULL)
+            suggest_offer(&suggestion, words[known]);
     }
-    (void)fprintf(stderr, "usher: there is no command \"%s%s%s\"", before != NULL ? before : "",
-        before != NULL ? " " : "", word);
-    if (suggestion.best[0] != '\0')
-        (void)fprintf(stderr, ": did you mean \"%s%s%s\"?\n", before != NULL ? before : "",
-            before != NULL ? " " : "", suggestion.best);
-    else
-        (void)fprintf(stderr, ": see usher help\n");
+    (void)fputs("usher: there is no command \"", stderr);
+    for (int i = 0; i < known; i++)
+        (void)fprintf(stderr, "%s ", argv[i]);
+    (void)fprintf(stderr, "%s\"", argv[known]);
+    if (suggestion.best[0] == '\0') {
+        (void)fputs(": see usher help\n", stderr);
+        return EXIT_USAGE;
+    }
+    (void)fputs(": did you mean \"", stderr);
+    for (int i = 0; i < known; i++)
+        (void)fprintf(stderr, "%s ", argv[i]);
+    (void)fprintf(stderr, "%s\"?\n", suggestion.best);
+    return EXIT_USAGE;
+}
+
+static enum exit_code
+refuse_short(int argc, const char *const *argv)
+{
+    (void)fputs("usher:", stderr);
+    for (int i = 0; i < argc; i++)
+        (void)fprintf(stderr, " %s", argv[i]);
+    (void)fprintf(stderr, " takes a %s word: see usher help\n", argc == 1 ? "second" : "third");
     return EXIT_USAGE;
 }
 
@@ -78,32 +119,27 @@ arm_crash(const char *text)
 int
 main(int argc, char **argv)
 {
-    const char *const *words = (const char *const *)argv;
-    bool is_known = false;
+    const char *const *words = (const char *const *)argv + 1;
+    int count = argc - 1;
+    int known = 0;
 
 #ifdef USHER_FAULTS
     arm_crash(getenv("USHER_CRASH"));
 #endif
-    if (argc < 2) {
+    /* It tells a serving process to look at the store. Another that holds the lock just then, such
+     * as a restore, is not to end by it. */
+    (void)signal(SIGUSR1, SIG_IGN);
+    if (count < 1) {
         (void)fprintf(stderr, "usher: a command is missing: see usher help\n");
         return EXIT_USAGE;
     }
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         const struct command *command = &commands[i];
+        int matched = words_matched(command, count, words);
 
-        if (strcmp(argv[1], command->words[0]) != 0)
-            continue;
-        is_known = true;
-        if (command->words[1] == NULL)
-            return (int)command->run(argc - 2, words + 2);
-        if (argc > 2 && strcmp(argv[2], command->words[1]) == 0)
-            return (int)command->run(argc - 3, words + 3);
+        if (matched == WORDS_MAX || (matched > 0 && command->words[matched] == NULL))
+            return (int)command->run(count - matched, words + matched);
+        known = matched > known ? matched : known;
     }
-    if (is_known && argc == 2) {
-        (void)fprintf(stderr, "usher: %s takes a second word: see usher help\n", argv[1]);
-        return EXIT_USAGE;
-    }
-    if (is_known)
-        return (int)refuse(argv[1], argv[2]);
-    return (int)refuse(NULL, argv[1]);
+    return (int)(known == count ? refuse_short(count, words) : refuse(known, words));
 }
