@@ -3,7 +3,8 @@
 """The main job on real input: a webinar is created, and every attendee's webhook arrives.
 
 Starts the platform on an embedded database and, as a process of its own, an endpoint that checks
-each call for itself; then does what a creator does, and counts. Exits 0 only if all is exact.
+each call for itself; then does what a creator does, and counts. At last `usher receive` is the
+other end, and what came is counted in the database of its handler. Exits 0 only if all is exact.
 """
 import argparse
 import csv
@@ -20,6 +21,7 @@ import tempfile
 import time
 import zoneinfo
 
+from inbox import Inbox
 from receiver import read_people
 from usher import API, HOOKS, Client, Usher
 
@@ -48,6 +50,7 @@ curl -X 'POST' \\
 
 WEBINAR_ID = "634fc35ddaf58580e2418c40"
 CONSULTATION_ID = "634fc35ddaf58580e2418c41"
+INBOX_WEBINAR_ID = "634fc35ddaf58580e2418c42"
 CREATOR_ZONE = "Asia/Kolkata"
 MANGOES = ["Digital Marketing, the course", "Mango Club 🥭", "प्रीमियम"]
 LATECOMER = {"name": "Ngaio Tāwhiri-O'Neill", "email": "ngaio.latecomer@example.com",
@@ -79,6 +82,7 @@ class Demo:
     def __init__(self, binary, folder):
         self.folder = folder
         self.usher = Usher(binary, folder)
+        self.inbox = Inbox(binary, os.path.join(folder, "inbox"))
         self.receiver = None
         self.control = None
         self.api = None
@@ -122,26 +126,32 @@ class Demo:
             print(f"import     {answer['created']} people created, {answer['unchanged']} known")
 
     def hook_by_document(self):
-        """With the published command as it stands, run by a shell."""
-        command = document_curl(
-            self.usher.base, self.api.key, self.endpoint + "/hook/this-webinar", WEBINAR_ID)
+        self.add_hook("this-webinar",
+            self.subscribe(self.endpoint + "/hook/this-webinar", WEBINAR_ID))
+
+    def subscribe(self, hook_url, webinar):
+        """With the published command as it stands, run by a shell; the hook."""
+        command = document_curl(self.usher.base, self.api.key, hook_url, webinar)
         print("\n$ " + command.replace("\n", "\n  ").replace(self.api.key, "usk_…"))
         done = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=60, check=False)
         try:
-            self.add_hook("this-webinar", json.loads(done.stdout))
+            hook = json.loads(done.stdout)
+            print(f"hook       {hook['id']} -> {hook['hookUrl']}")
+            return hook
         except (ValueError, KeyError):
             raise Failure(f"curl got {done.stdout!r} {done.stderr!r}") from None
 
     def hook_for_all(self):
         told = {"hookUrl": self.endpoint + "/hook/everything", "event": "webinar.created.single",
             "phoneFormat": "string"}
-        self.add_hook("everything", expect(self.api.post(HOOKS, told), 201))
+        hook = expect(self.api.post(HOOKS, told), 201)
+        print(f"hook       {hook['id']} -> {hook['hookUrl']}")
+        self.add_hook("everything", hook)
 
     def add_hook(self, name, hook):
         self.hooks[name] = hook["id"]
         self.tell(f"hook/{name}", hook)
-        print(f"hook       {hook['id']} -> {hook['hookUrl']}")
 
     # The steps; each says first what must arrive, then acts, then counts.
 
@@ -166,6 +176,58 @@ class Demo:
         self.step("one more registered", "registered", self.planned(31, "23:15"),
             {name: [LATECOMER["email"]] for name in both},
             lambda: self.api.post(f"/webinars/{WEBINAR_ID}/attendees", LATECOMER))
+
+    def run_inbox(self):
+        """The other end is ours, too: from its first file to the rows of its handler."""
+        inbox = self.inbox
+        inbox.init()
+        print(f"\n$ usher receive --init --public-url http://{inbox.listen}")
+        inbox.start()
+        print(f"$ usher receive\ninbox      {inbox.address}   (folder {inbox.runs_in})")
+        self.subscribe(inbox.address, INBOX_WEBINAR_ID)
+        print()
+        first = dict(self.planned(40, "18:30"), id=INBOX_WEBINAR_ID)
+        moved = dict(self.planned(41, "23:15"), id=INBOX_WEBINAR_ID)
+        told = {"everything": [person["email"] for person in self.people]}
+        self.step("webinar for the inbox", "created", first, told,
+            lambda: self.api.post("/webinars", self.webinar_body()))
+        self.count_rows("created", first)
+        self.step("that one moved", "updated", moved, told,
+            lambda: self.api.patch(f"/webinars/{INBOX_WEBINAR_ID}", {
+                "from": moved["wallFrom"], "to": moved["wallTo"]}))
+        self.count_rows("updated", moved)
+        self.repeat_calls()
+
+    def count_rows(self, change, webinar):
+        """One row for each person, with the time that counts now, and a call for each kept."""
+        begins = webinar["from"].replace("+00:00", "Z")
+        wanted = {begins: len(self.people)}
+        found = self.inbox.await_sessions(INBOX_WEBINAR_ID, wanted)
+        print(f"{'  in attendees.db':<22}{sum(found.values())} people in sessions, "
+            f"{found.get(begins, 0)} of them at {begins}")
+        if found != wanted:
+            raise Failure(f"the handler's sessions are {found}, not {wanted}; {self.inbox.log()}")
+        calls = self.inbox.rows("SELECT count(*), count(DISTINCT person) FROM events"
+            " WHERE object = ? AND change = ?", INBOX_WEBINAR_ID, change)
+        if calls != [(len(self.people), len(self.people))]:
+            raise Failure(f"the handler's events are {calls}")
+
+    def repeat_calls(self):
+        """What was sent is sent again: nothing comes of it."""
+        newest = json.loads(self.inbox.list("--limit", "1", "--json"))
+        body = self.inbox.rows("SELECT payload FROM events WHERE id = ?", newest["id"])[0][0]
+        headers = {"webhook-id": newest["senderId"]}
+        for what, answer in (
+                ("the newest call again", self.inbox.post(body.encode(), headers)),
+                ("and without its id", self.inbox.post(body.encode(), {}))):
+            print(f"{what:<22}{answer.body.decode()}")
+            if answer.status != 200 or answer.json != {
+                    "status": "duplicate", "id": newest["id"]}:
+                raise Failure(f"a repeated call was answered {answer!r}")
+        count = self.inbox.rows("SELECT count(*) FROM events")[0][0]
+        if count != 2 * len(self.people):
+            raise Failure(f"there are {count} events now")
+        print("\n$ usher inbox list --limit 3\n" + self.inbox.list("--limit", "3"), end="")
 
     def planned(self, days, wall):
         """A session of 45 minutes so many days from now; near midnight it ends the next day."""
@@ -288,6 +350,9 @@ It stays up until Ctrl-C. To try:
   curl -s {base}/api/v1/events -H "x-api-key: $KEY"
   curl -s '{base}/api/v1/deliveries?email={LATECOMER["email"]}' -H "x-api-key: $KEY"
   curl -s {base}/metrics
+  # what came into the inbox, and what its handler made of it
+  {self.usher.binary} inbox list --db {self.inbox.database}
+  sqlite3 {self.inbox.rows_path} 'SELECT person, from_attendee FROM sessions LIMIT 5'
 """, flush=True)
         arrived = 0
         while self.usher.process.poll() is None:
@@ -300,12 +365,14 @@ It stays up until Ctrl-C. To try:
         raise Failure(f"the platform exited: {self.usher.log()}")
 
     def stop(self):
-        """Both ends; the platform drains first."""
+        """All ends; the platform drains first."""
         try:
-            code = self.usher.stop()
-            if code != 0:
-                raise Failure(f"the platform exited with {code}:\n{self.usher.log()}")
+            for usher in (self.usher, self.inbox):
+                code = usher.stop()
+                if code != 0:
+                    raise Failure(f"usher {usher.subcommand} exited with {code}:\n{usher.log()}")
         finally:
+            self.inbox.kill()
             if self.receiver is not None:
                 self.receiver.terminate()
                 self.receiver.wait(10)
@@ -331,6 +398,7 @@ def show(demo, keeps):
     demo.hook_for_all()
     print()
     demo.run()
+    demo.run_inbox()
     unfinished = demo.finish()
     is_exact = demo.table()
     if unfinished is not None:

@@ -87,10 +87,14 @@ class Client:
 class Usher:
     """The server as a process, on a database file in a folder, at a port that was free."""
 
+    subcommand = "serve"
+
     def __init__(self, binary, folder, options=("--allow-private-hooks",), environment=None):
         self.binary = os.path.abspath(binary)
         self.database = os.path.join(folder, "usher.db")
         self.log_path = os.path.join(folder, "usher.log")
+        self.listen = "127.0.0.1:0"
+        self.runs_in = None  # a folder; None: where we are
         self.options = list(options)
         if "--request-limit" not in self.options:
             # Whoever starts it asks more often than people do.
@@ -117,10 +121,10 @@ class Usher:
             # A session of its own, as Ctrl-C on the terminal is ours to hand on; setpriv, so that
             # it does not outlive us however we end.
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", self.binary, "serve",
-                    "--listen", "127.0.0.1:0", "--db", self.database, *self.options],
-                env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
+                ["setpriv", "--pdeathsig", "KILL", self.binary, self.subcommand,
+                    "--listen", self.listen, "--db", self.database, *self.options],
+                env=self.environment, cwd=self.runs_in, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             found = re.search(r"listening on (https?://[^\s\"]+)", self.log())

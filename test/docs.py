@@ -21,7 +21,7 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LAYERS = "base|domain|os|net|store|queue|http|send|api|cli"
+LAYERS = "base|domain|lib|os|net|store|queue|http|send|receive|api|cli"
 TOUR_SECONDS = 120
 TOUR_CALLS = 1000 + 1 + 1001  # created, registered, updated
 
@@ -259,6 +259,36 @@ def check_states(tree):
         re.findall(r'"(\w+)"', reasons))
 
 
+def check_inbox(tree):
+    """What handlers are given: the environment of exec, the columns of sql, the model."""
+    text = re.search(r"(?s)== 3 The inbox ==(.*)", tree.read("doc/protocol.txt"))[1]
+    received = tree.read("src/domain/received.c")
+    program = tree.read("src/receive/handle_exec.c")
+    values = re.search(r"(?s)received_value_names\[\] = \{(.*?)NULL\}", received)[1]
+    names = re.findall(r'append_(?:variable|number)\(texts, "(\w+)"', program)
+    names += re.findall(r'"(\w+)"', values)
+    compare("variables of exec", re.findall(r"\bUSHER_\w+", text),
+        [f"USHER_{name.upper()}" for name in names] + re.findall(r'"(USHER_\w+)=', program))
+
+    source = tree.read("src/receive/sql_options.c")
+    for kind, table in (("attendee", "attendees"), ("session", "sessions"), ("event", "events")):
+        block = re.search(rf"(?s) {kind}_columns\[\] = \{{(.*?)\}};", source)[1]
+        told = re.search(rf"(?s)\n {{9}}{table} +(.*?usher_sequence)", text)[1]
+        compare(f"columns of {table}", re.findall(r"\w+", told),
+            re.findall(r'COLUMN\("\w+", "(\w+)"\)', block))
+
+    rendered = received[received.index("\nrender_flags("):]
+    real = re.findall(r'STR\("(\w+)"\)', rendered) + re.findall(r'\{\{"(\w+)", \d+\}', rendered)
+    real += re.findall(r'"(\w+)", \d+\}, VALUE', rendered)
+    listed = re.search(r"(?s)\n\n  id  .*?\n\n", text)[0]
+    told = []
+    for line in listed.strip().split("\n"):
+        found = re.match(r" {2,4}([a-z]\w*(?:, \w+)*)(?:  |$)", "  " + line.lstrip()
+            if not line.startswith("     ") else "")
+        told += found[1].split(", ") if found else []
+    compare("members of the model", told, set(real))
+
+
 # --- doc/behaviours.md ----------------------------------------------------------------------------
 
 
@@ -267,7 +297,7 @@ def has_test(tree, path, name):
     if path.endswith(".py"):
         text, pattern = f"test/e2e/{path}", rf"(?m)^    def {name}\(self\)"
     else:
-        text, pattern = f"src/{path}", rf"\b(?:cmocka_unit_test\w*|TEST\w*)\(\s*{name}[,)]"
+        text, pattern = f"src/{path}", rf"\b(?:cmocka_unit_test\w*|[A-Z_]*TEST\w*)\(\s*{name}[,)]"
     return tree.exists(text) and re.search(pattern, tree.read(text)) is not None
 
 
@@ -275,8 +305,8 @@ def check_behaviours(tree):
     """Each row names tests that are there, or says why there is none."""
     text = tree.read("doc/behaviours.md")
     rows = re.findall(r"(?m)^\| (\d+) \| (.+?) \| (.+) \|$", text)
-    if [int(number) for number, _, _ in rows] != list(range(1, 73)):
-        raise Wrong("the rows are not numbered from 1 to 72")
+    if [int(number) for number, _, _ in rows] != list(range(1, 109)):
+        raise Wrong("the rows are not numbered from 1 to 108")
     for number, _, shown in rows:
         named = re.findall(r"`([^`]*)`", shown)
         if not named and not shown.startswith("Not here: "):
@@ -340,8 +370,8 @@ def check_stages(tree):
 
 
 CHECKS = [check_metrics, check_log_events, check_limits, check_routes, check_example_body,
-    check_example_head, check_schedule, check_pictures, check_states, check_behaviours, check_links,
-    check_names, check_version, check_stages]
+    check_example_head, check_schedule, check_pictures, check_states, check_inbox, check_behaviours,
+    check_links, check_names, check_version, check_stages]
 
 
 # --- the tour -------------------------------------------------------------------------------------
@@ -357,13 +387,17 @@ def run_tour(tree, usher):
     """Every command of the README's tour as if pasted, with a folder and ports of its own."""
     blocks = re.findall(r"(?ms)^```sh\n(.*?)^```$", tree.read("README.md"))
     folder = tempfile.mkdtemp(prefix="usher-docs-")
-    port, hook_port = free_port(), free_port()
+    inbox_folder = tempfile.mkdtemp(prefix="usher-docs-")
+    port, hook_port, inbox_port = free_port(), free_port(), free_port()
     script = "\n".join(["set -mo pipefail", *blocks])
     # A person looks again; here each pause lasts until so many calls are there.
     for count in (1000, TOUR_CALLS):
         script = script.replace("sleep 3\n", "for i in {1..600}; do"
             f" [ $(wc -l < /tmp/usher-tour/calls.txt) -ge {count} ] && break; sleep 0.1; done\n"
             "sleep 1\n", 1)
+    script = script.replace("sleep 1\n$USHER inbox list", "for i in {1..600}; do $USHER inbox list"
+        " --db inbox.db | grep -q 'settled.*revision 1' && break; sleep 0.1; done\n"
+        "$USHER inbox list")
     for old, new in (
             ("./run build\n", ""),
             ("build/usher serve", f"{os.path.abspath(usher)} serve --listen 127.0.0.1:{port}"),
@@ -371,6 +405,10 @@ def run_tour(tree, usher):
             ("127.0.0.1:8080", f"127.0.0.1:{port}"),
             ("127.0.0.1:9000", f"127.0.0.1:{hook_port}"),
             ('("127.0.0.1", 9000)', f'("127.0.0.1", {hook_port})'),
+            ("$PWD/build/usher", os.path.abspath(usher)),
+            ("receive --init", f"receive --init --listen 127.0.0.1:{inbox_port}"),
+            ("127.0.0.1:8090", f"127.0.0.1:{inbox_port}"),
+            ("/tmp/usher-inbox", inbox_folder),
             ("/tmp/usher-tour", folder)):
         if old not in script:
             raise Wrong(f"the tour has no \"{old.strip()}\"")
@@ -389,8 +427,10 @@ def run_tour(tree, usher):
         raise Wrong(f"{error}\n{said[-3000:]}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(inbox_folder, ignore_errors=True)
     for word in ('"created":1000', '"audience":1000', '"total":1000,"delivered":1000',
-            '"/webinarID"', "process.stopped"):
+            '"/webinarID"', "process.stopped", '"status":"duplicate"', "revision 1",
+            "('e:john@example.com', '2024-03-15T05:30:00-05:00')"):
         if word not in said:
             raise Wrong(f"the tour did not say {word}:\n{said[-3000:]}")
     if count != TOUR_CALLS:
@@ -426,6 +466,9 @@ LIES = [
     (check_states, "doc/protocol.txt", "  cancelled   the hook", "  removed     the hook"),
     (check_states, "doc/protocol.txt", "may become nothing", "may become enabled"),
     (check_states, "src/domain/event.c", '"registered"', '"joined"'),
+    (check_inbox, "doc/protocol.txt", "USHER_LINK", "USHER_URL"),
+    (check_inbox, "doc/protocol.txt", "  fromCreator, toCreator  ", "  fromCreator, toMaker  "),
+    (check_inbox, "src/receive/sql_options.c", '"from_utc"', '"starts_utc"'),
     (check_behaviours, "doc/behaviours.md", "test_gone_means_never_again", "test_gone_is_gone"),
     (check_behaviours, "doc/behaviours.md", "`net/url_test.c: ", "`url_test.c: "),
     (check_behaviours, "doc/behaviours.md", "\n| 49 |", "\n| 50 |"),

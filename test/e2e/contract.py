@@ -140,7 +140,9 @@ def check(method, path, body, answer):
     """Raises Broken where the answer is not described, or a body (text and type, None without one)
     that was taken is not."""
     path = path.split("?")[0]
-    found = [item for template, item in DOCUMENT["paths"].items() if matches(template, path)]
+    # What is written out goes before a parameter.
+    found = [DOCUMENT["paths"][template] for template in
+        sorted(DOCUMENT["paths"], key=lambda it: it.count("{")) if matches(template, path)]
     operation = found[0].get("get" if method == "HEAD" else method.lower()) if found else None
     if operation is None:
         return  # 404 and 405 are not about any operation

@@ -6,15 +6,21 @@ A test talks to the program as anybody would: over HTTP, by signals and through 
 """
 import asyncio
 import collections
+import contextlib
 import functools
+import http.client
 import itertools
 import json
 import os
+import random
+import socket
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "demo"))
@@ -23,10 +29,11 @@ sys.path.insert(0, os.path.join(ROOT, "demo"))
 import contract  # noqa: E402
 import receiver  # noqa: E402
 from receiver import Reply  # noqa: E402
-from usher import API, HOOKS, Client, Usher  # noqa: E402
+from usher import API, HOOKS, Answer, Client, Usher  # noqa: E402
 
-__all__ = ["API", "Client", "EVENT", "HOOKS", "HookServer", "Reply", "ROOT", "Settings", "TestCase",
-    "Usher", "eventually", "receiver", "webinar_body"]
+__all__ = ["API", "Caller", "Client", "EVENT", "HOOKS", "HookServer", "Receiver", "Reply", "ROOT",
+    "Settings", "TestCase", "Usher", "eventually", "quiet_port", "receiver", "rows",
+    "webinar_body"]
 
 EVENT = "webinar.created.single"
 PATIENCE = 60  # a ceiling for what must happen, under a sanitizer, on a busy machine
@@ -58,6 +65,85 @@ def check_database(usher):
     done = usher.command("db", "check", "--db", usher.database)
     if done.returncode != 0:
         raise AssertionError(f"usher db check: {done.stdout}{done.stderr}")
+
+
+def quiet_port():
+    """One that is free, and from which nobody's own connections go out, so that it is still free
+    when a server comes back."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        first = int(file.read().split()[0])
+    while True:
+        port = random.randrange(first // 2, first)
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+class Caller:
+    """A sender with one kept-alive connection, who repeats nothing by himself."""
+
+    def __init__(self, base):
+        url = urllib.parse.urlsplit(base)
+        self.connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
+
+    def post(self, path, body, headers=None):
+        """body: bytes as they are, else made JSON."""
+        fields = {"content-type": "application/json", **(headers or {})}
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        self.connection.request("POST", path, body, fields)
+        response = self.connection.getresponse()
+        received = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, received, response.read())
+
+    def close(self):
+        self.connection.close()
+
+
+class Receiver(Usher):
+    """The other end: `usher receive`, with a file of sources and handlers."""
+
+    subcommand = "receive"
+
+    def __init__(self, folder, sections="", options=(), binary=None):
+        super().__init__(binary or Settings.usher, folder, options)
+        self.folder = folder
+        self.conf = os.path.join(folder, "usher.conf")
+        self.options += ["--config", self.conf]
+        self.write(sections)
+
+    def write(self, sections):
+        """{folder} is where all of its files are."""
+        text = sections.replace("{folder}", self.folder)
+        with open(self.conf, "w", encoding="utf-8",
+                opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(text)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def stored(self, query, *values):
+        """Rows of the inbox's own tables, as they are on disk."""
+        return rows(self.database, query, *values)
+
+    def is_handled(self, handler, source):
+        """Has the handler gone past all that came from the source, and does it owe nothing? What
+        is stale (4) is not for handlers."""
+        (ahead, owed), = self.stored("SELECT (SELECT count(*) FROM inbox JOIN source"
+            " USING (source_pk) WHERE source.name = ?1 AND flags & 4 = 0 AND inbox_pk >= next_pk),"
+            " (SELECT count(*) FROM handling WHERE handling.handler_pk = handler.handler_pk"
+            " AND dead_us IS NULL) FROM handler WHERE handler.name = ?2", source, handler)
+        return (ahead, owed) == (0, 0)
+
+
+def rows(path, query, *values):
+    """Of a database that others may write to."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True,
+            timeout=PATIENCE)) as database:
+        return database.execute(query, values).fetchall()
 
 
 class Call:
@@ -218,6 +304,15 @@ class TestCase(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="usher-e2e-")
         self.addCleanup(folder.cleanup)
         usher = Usher(binary or Settings.usher, folder.name, options, environment)
+        self.addCleanup(check_database, usher)
+        self.addCleanup(usher.kill)
+        return usher
+
+    def own_receiver(self, sections="", options=(), binary=None):
+        """The same of the other end."""
+        folder = tempfile.TemporaryDirectory(prefix="usher-e2e-")
+        self.addCleanup(folder.cleanup)
+        usher = Receiver(folder.name, sections, options, binary)
         self.addCleanup(check_database, usher)
         self.addCleanup(usher.kill)
         return usher

@@ -216,7 +216,7 @@ run_register(struct act *act, struct engine *engine)
     const struct model *model = &act->sim->model;
     const struct webinar_model *to = &model->webinars[act->webinar];
     struct announcer announcer = announcer_of(act, engine);
-    struct arrival arrival = {0};
+    struct joining arrival = {0};
     struct webinar webinar;
     enum err err;
 
@@ -241,7 +241,7 @@ run_join(struct act *act, struct engine *engine)
     const struct model *model = &act->sim->model;
     const struct mango_model *to = &model->mangoes[act->mango];
     struct announcer announcer = announcer_of(act, engine);
-    struct arrival arrival = {0};
+    struct joining arrival = {0};
     struct mango mango;
     enum err err;
 

@@ -3,7 +3,7 @@
 // it came is accepted, and refused once anything in it is changed. The last line is the count.
 //
 //     node verify.mjs USHER
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createPublicKey, verify as verifySignature } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Webhook as StandardWebhook } from "standardwebhooks";
 import { Webhook as SvixWebhook } from "svix";
+import { check, conclude, start, stop, tally, within } from "./program.mjs";
 
 const LIBRARIES = { standardwebhooks: StandardWebhook, svix: SvixWebhook };
 const PEOPLE = [
@@ -18,51 +19,10 @@ const PEOPLE = [
   { name: 'Zoë "Ünï" O\'Brien \\ 田中 👩🏽‍🚀', email: "zoe@example.com", phone: "+44 0" },
   { name: "ﷺ é", email: "nobody@example.org", phone: null, timezone: "-03:30" },
 ];
-const PATIENCE_MS = 60_000;
 
 const usher = process.argv[2];
 const folder = mkdtempSync(join(tmpdir(), "usher-verify-"));
 const database = join(folder, "usher.db");
-let passed = 0;
-let failed = 0;
-
-function check(what, condition) {
-  if (condition) {
-    passed += 1;
-  } else {
-    failed += 1;
-    console.log(`FAILED ${what}`);
-  }
-}
-
-function within(promise, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what}: not within a minute`)), PATIENCE_MS);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-// Starts the program; resolves with its address.
-function start() {
-  const child = spawn(
-    usher,
-    ["serve", "--listen", "127.0.0.1:0", "--db", database, "--allow-private-hooks"],
-    { stdio: ["ignore", "ignore", "pipe"] },
-  );
-  let log = "";
-  const listening = new Promise((resolve, reject) => {
-    child.stderr.setEncoding("utf8");
-    child.stderr.on("data", (text) => {
-      log += text;
-      const found = log.match(/listening on (http:\/\/[^\s"]+)/);
-      if (found) resolve(found[1]);
-    });
-    child.on("exit", (code) => reject(new Error(`usher exited with ${code}: ${log}`)));
-    child.on("error", reject);
-  });
-  return { child, base: within(listening, "start") };
-}
 
 // An endpoint that keeps each call as it came: headers and raw bytes.
 async function listen(calls) {
@@ -215,22 +175,17 @@ function lint() {
 lint();
 const calls = [];
 const server = await listen(calls);
-const { child, base } = start();
+const { child, base } = start(usher,
+  ["serve", "--listen", "127.0.0.1:0", "--db", database, "--allow-private-hooks"]);
 try {
   await run(await base, server, calls);
 } catch (error) {
-  failed += 1;
+  tally.failed += 1;
   console.log(`FAILED ${error.stack}`);
 } finally {
-  if (child.exitCode === null) {
-    child.kill("SIGTERM");
-    const stopped = new Promise((resolve) => child.on("exit", resolve));
-    const code = await within(stopped, "stop").catch(() => child.kill("SIGKILL"));
-    check("usher stops as asked", code === 0);
-  }
+  await stop(child);
   server.close();
   server.closeAllConnections();
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+conclude();
