@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both programs of the bench are framed by: options, a folder, and how they end."""
+"""What the programs of the bench are framed by: options, a folder, and how they end."""
 import argparse
 import http.client
 import os
@@ -20,7 +20,6 @@ def new_parser(program, description):
     parser = argparse.ArgumentParser(prog=f"./run bench {program}", description=description)
     parser.add_argument("--quick", action="store_true",
         help="a tenth of everything, one round: to see that it works, not for figures")
-    parser.add_argument("--attendees", type=int, metavar="N", help="people in the largest mango")
     parser.add_argument("--build", default=os.path.join(ROOT, "build-bench"), metavar="DIR",
         help="a build folder made with -Dbench=true (build-bench)")
     parser.add_argument("--folder", metavar="DIR",
@@ -28,12 +27,18 @@ def new_parser(program, description):
     return parser
 
 
-def parse(parser, attendees, attendees_min):
+def parse_audience(parser, attendees, attendees_min):
     """attendees: how many unless somebody says; a tenth of it when it is to be quick."""
-    options = parser.parse_args()
+    parser.add_argument("--attendees", type=int, metavar="N", help="people in the largest mango")
+    options = parse(parser)
     options.attendees = options.attendees or attendees // (10 if options.quick else 1)
     if not attendees_min <= options.attendees <= 1000000:
         parser.error(f"--attendees: {attendees_min} to 1000000")
+    return options
+
+
+def parse(parser):
+    options = parser.parse_args()
     options.rounds = 1 if options.quick else 3
     options.build = os.path.abspath(options.build)
     options.usher = os.path.join(options.build, "usher")

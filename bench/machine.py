@@ -43,6 +43,18 @@ def taken_ms():
     return ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
 
+def cpu_us_of(pid):
+    """What a process has taken of all cores so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mb_of(pid):
+    """The most memory that a process ever had."""
+    return int(first_match(f"/proc/{pid}/status", r"^VmHWM:\s+(\d+) kB", "0")) / 1024
+
+
 def output_of(*command):
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -10,6 +10,7 @@ import urllib.parse
 from figures import Failure
 
 PROBES_A_SECOND = 200
+PAGE_BYTES = 4096
 
 
 def may_hurry():
@@ -76,6 +77,21 @@ class Caller:
 
     def close(self):
         self.connection.close()
+
+
+def syncs_a_second(path, seconds):
+    """How often a page is appended to a file and is on disk, one after the other."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    count = 0
+    start = time.monotonic()
+    try:
+        while time.monotonic() < start + seconds:
+            os.write(file, bytes(PAGE_BYTES))
+            os.fdatasync(file)
+            count += 1
+    finally:
+        os.close(file)
+    return count / (time.monotonic() - start)
 
 
 def probe_calls(base, key, call, seconds):

@@ -10,7 +10,7 @@ import sys
 import time
 
 from figures import Failure
-from machine import CORE_MEASURED, ROOT, first_match, on_core
+from machine import CORE_MEASURED, ROOT, cpu_us_of, on_core, peak_mb_of
 from sink import ARRIVAL_SECONDS
 
 sys.path.insert(0, os.path.join(ROOT, "demo"))
@@ -67,9 +67,7 @@ class Server:
     # What it takes.
 
     def cpu_us(self):
-        with open(f"/proc/{self.usher.process.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) * 1e6 / os.sysconf("SC_CLK_TCK")
+        return cpu_us_of(self.usher.process.pid)
 
     def bytes_written(self):
         """None where the kernel does not tell: the program hides its memory, so only root may
@@ -80,8 +78,7 @@ class Server:
         return None
 
     def peak_mb(self):
-        return int(first_match(f"/proc/{self.usher.process.pid}/status",
-            r"^VmHWM:\s+(\d+) kB", "0")) / 1024
+        return peak_mb_of(self.usher.process.pid)
 
     def log_bytes(self):
         """Of the write-ahead log, which does not shrink while the server runs."""
