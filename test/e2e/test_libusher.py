@@ -39,7 +39,7 @@ class Installed(TestCase):
         super().setUpClass()
         cls.folder = tempfile.TemporaryDirectory(prefix="usher-lib-")
         cls.root = cls.folder.name
-        build = os.path.dirname(os.path.abspath(Settings.usher))
+        build = os.path.dirname(os.path.abspath(Settings.plain))
         subprocess.run(["ninja", "-C", build, "usher", "src/lib/libusher.a",
             "src/lib/libusher.so.1.0.0"], check=True, capture_output=True)
         subprocess.run(["meson", "install", "-C", build, "--destdir", cls.root, "--no-rebuild"],
