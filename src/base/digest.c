@@ -61,6 +61,26 @@ sha256(struct str bytes, uint8_t ret[SHA256_BYTES])
     return OK;
 }
 
+struct str
+sha256_text(const uint8_t digest[SHA256_BYTES], struct arena *arena)
+{
+    static const char digits[] = "0123456789abcdef";
+    const struct str prefix = STR("sha256:");
+    struct str text = {NULL, prefix.len + (size_t)2 * SHA256_BYTES};
+    char *start = arena_alloc(arena, text.len);
+    char *at;
+
+    if (start == NULL)
+        return (struct str){NULL, 0};
+    at = str_put(start, prefix);
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        *at++ = digits[digest[i] >> 4];
+        *at++ = digits[digest[i] & 0xf];
+    }
+    text.ptr = start;
+    return text;
+}
+
 enum err
 sha256_new(struct sha256 **ret)
 {

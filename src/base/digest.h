@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -25,6 +26,9 @@
 #define SEAL_OVERHEAD_BYTES  28 /* nonce of 12 in front, tag of 16 behind */
 
 MUST_CHECK enum err sha256(struct str bytes, uint8_t ret[SHA256_BYTES]);
+
+/* "sha256:" and the digest in hex. Where there is no memory the arena shows it. */
+struct str sha256_text(const uint8_t digest[SHA256_BYTES], struct arena *arena);
 
 /* A context kept for many digests: setting one up costs four times as much as a short text. */
 struct sha256;

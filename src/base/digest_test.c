@@ -35,6 +35,23 @@ sha256_gives_the_published_digests(void **state)
 }
 
 static void
+a_digest_is_written_with_its_name(void **state)
+{
+    struct arena arena;
+    uint8_t digest[SHA256_BYTES];
+
+    (void)state;
+    arena_init(&arena, 100);
+    assert_int_equal(sha256(STR("abc"), digest), OK);
+    assert_true(str_equals(sha256_text(digest, &arena),
+        STR("sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")));
+    assert_false(arena_is_full(&arena));
+    assert_null(sha256_text(digest, &arena).ptr);
+    assert_true(arena_is_full(&arena));
+    arena_done(&arena);
+}
+
+static void
 a_kept_context_gives_the_same_digests_again_and_again(void **state)
 {
     CLEANUP(sha256_freep) struct sha256 *context = NULL;
@@ -372,6 +389,7 @@ main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_digests),
+        cmocka_unit_test(a_digest_is_written_with_its_name),
         cmocka_unit_test(a_kept_context_gives_the_same_digests_again_and_again),
         cmocka_unit_test(pieces_are_signed_as_the_text_they_make),
         cmocka_unit_test(one_key_signs_many_times),

@@ -91,6 +91,14 @@ str_slice(struct str s, size_t from, size_t to)
     return (struct str){s.ptr + from, to - from};
 }
 
+char *
+str_put(char *at, struct str s)
+{
+    if (s.len > 0)
+        memcpy(at, s.ptr, s.len);
+    return at + s.len;
+}
+
 size_t
 str_find(struct str s, char c, size_t from)
 {

@@ -32,6 +32,9 @@ int str_compare(struct str a, struct str b);                /* by bytes, shorter
 struct str str_trim(struct str s);                          /* ASCII white space at both ends */
 struct str str_slice(struct str s, size_t from, size_t to); /* bounds clamped to s */
 
+/* Copy s to at, where there is room for it, and say where it ends. */
+char *str_put(char *at, struct str s);
+
 /* Position of the first c at or after from, or SIZE_MAX. */
 size_t str_find(struct str s, char c, size_t from);
 

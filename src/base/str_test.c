@@ -122,6 +122,19 @@ a_list_is_split_at_each_separator(void **state)
 }
 
 static void
+texts_are_put_one_behind_another(void **state)
+{
+    char text[6] = "......";
+    char *at = str_put(text, STR("ab"));
+
+    at = str_put(at, (struct str){NULL, 0});
+    at = str_put(at, STR("cd"));
+    assert_ptr_equal(at, text + 4);
+    assert_memory_equal(text, "abcd..", sizeof(text));
+    (void)state;
+}
+
+static void
 whole_numbers_are_read(void **state)
 {
     static const struct {
@@ -208,6 +221,7 @@ main(void)
         cmocka_unit_test(a_slice_stays_inside),
         cmocka_unit_test(a_byte_is_found_from_a_place_on),
         cmocka_unit_test(a_list_is_split_at_each_separator),
+        cmocka_unit_test(texts_are_put_one_behind_another),
         cmocka_unit_test(whole_numbers_are_read),
         cmocka_unit_test(what_is_no_whole_number_is_refused),
         cmocka_unit_test(well_formed_utf8_is_known),

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/encode.h"
 #include "domain/decimal.h"
 
 /* The body of one webinar takes two thirds of it. */
@@ -317,19 +316,14 @@ join(struct arena *arena, const struct str *parts, size_t count)
 static struct str
 shorten(struct str key, struct arena *arena)
 {
-    CLEANUP(buf_done) struct buf text;
     uint8_t digest[SHA256_BYTES];
 
-    buf_init(&text, KEY_BYTES_MAX);
     if (key.len <= KEY_BYTES_MAX)
         return key;
-    buf_append_literal(&text, "sha256:");
     if (sha256(key, digest) == OK)
-        hex_append(&text, digest, sizeof(digest));
-    else
-        arena->full = true;
-    arena->full |= buf_is_full(&text);
-    return arena_copy(arena, buf_str(&text));
+        return sha256_text(digest, arena);
+    arena->full = true;
+    return (struct str){NULL, 0};
 }
 
 /* The prefix and those characters of the text that are wanted, in lower case; absent when none

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "receive/arrive.h"
 
-#include <string.h>
-
-/* "sha256:" and its hex digits */
-#define DIGEST_TEXT_BYTES (7 + 2 * SHA256_BYTES)
-
 /* Not worth a place on disk: what proves the caller and must not be found there, and what says how
  * this one call travelled. */
 static const struct str left_out[] = {
@@ -40,14 +35,6 @@ is_kept(const struct source *source, const struct http_field *field)
     return str_is_utf8(field->value);
 }
 
-static char *
-append(char *at, struct str text)
-{
-    if (text.len > 0)
-        memcpy(at, text.ptr, text.len);
-    return at + text.len;
-}
-
 /* Lines of "name: value". A full arena shows there. */
 static struct str
 headers_kept(const struct source *source, const struct http_head *head, struct arena *arena)
@@ -67,29 +54,12 @@ headers_kept(const struct source *source, const struct http_head *head, struct a
 
         if (!is_kept(source, field))
             continue;
-        at = append(at, field->name);
-        at = append(at, STR(": "));
-        at = append(at, field->value);
-        at = append(at, STR("\n"));
+        at = str_put(at, field->name);
+        at = str_put(at, STR(": "));
+        at = str_put(at, field->value);
+        at = str_put(at, STR("\n"));
     }
     return (struct str){text, (size_t)(at - text)};
-}
-
-static struct str
-digest_text(const uint8_t digest[SHA256_BYTES], struct arena *arena)
-{
-    static const char digits[] = "0123456789abcdef";
-    char *text = arena_alloc(arena, DIGEST_TEXT_BYTES);
-    char *at;
-
-    if (text == NULL)
-        return (struct str){NULL, 0};
-    at = append(text, STR("sha256:"));
-    for (size_t i = 0; i < SHA256_BYTES; i++) {
-        *at++ = digits[digest[i] >> 4];
-        *at++ = digits[digest[i] & 0xf];
-    }
-    return (struct str){text, DIGEST_TEXT_BYTES};
 }
 
 /* What is the same by its bytes alone needs no other version than these. */
@@ -103,7 +73,7 @@ tell_version(const struct source *source, const struct json *json, struct arena 
         return version_of(json, &source->ignored, arena, arrival->version);
     err = sha256(arrival->body, arrival->version);
     if (err == OK)
-        arrival->sender_id = digest_text(arrival->version, arena);
+        arrival->sender_id = sha256_text(arrival->version, arena);
     return err;
 }
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/encode.h"
 #include "receive/judge_inside.h"
 
 /* A text or a number at a path of a scheme, "event.type"; else absent. */
@@ -81,20 +80,16 @@ sender_id_of(const struct source *source, const struct source_call *call, const 
 static struct str
 id_bounded(struct str id, struct arena *arena)
 {
-    const struct str prefix = STR("sha256:");
-    CLEANUP(buf_done) struct buf text;
     uint8_t digest[SHA256_BYTES];
 
-    buf_init(&text, prefix.len + (size_t)2 * SHA256_BYTES + 1);
     if (id.len == 0)
         return (struct str){NULL, 0};
     if (id.len <= SOURCE_SENDER_ID_BYTES_MAX && is_plain(id))
         return id;
-    if (sha256(id, digest) != OK)
-        return (struct str){NULL, 0};
-    buf_append_str(&text, prefix);
-    hex_append(&text, digest, sizeof(digest));
-    return arena_copy(arena, buf_str(&text));
+    if (sha256(id, digest) == OK)
+        return sha256_text(digest, arena);
+    arena->full = true;
+    return (struct str){NULL, 0};
 }
 
 void

@@ -72,20 +72,12 @@ headers_len(const struct http_head *head)
     return len;
 }
 
-static char *
-append(char *at, struct str text)
-{
-    if (text.len > 0)
-        memcpy(at, text.ptr, text.len);
-    return at + text.len;
-}
-
 static struct str
 place(char **at, struct str text)
 {
     struct str copy = {text.ptr != NULL ? *at : NULL, text.len};
 
-    *at = append(*at, text);
+    *at = str_put(*at, text);
     return copy;
 }
 
@@ -95,10 +87,10 @@ place_headers(char **at, const struct http_head *head)
     char *start = *at;
 
     for (size_t i = 0; i < head->field_count; i++) {
-        *at = append(*at, head->fields[i].name);
-        *at = append(*at, STR(": "));
-        *at = append(*at, head->fields[i].value);
-        *at = append(*at, STR("\n"));
+        *at = str_put(*at, head->fields[i].name);
+        *at = str_put(*at, STR(": "));
+        *at = str_put(*at, head->fields[i].value);
+        *at = str_put(*at, STR("\n"));
     }
     return (struct str){start, (size_t)(*at - start)};
 }

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 #define REPLY_FIELDS_MAX  4
 #define PROBLEM_BYTES_MAX 1024
@@ -29,13 +28,6 @@ reply(struct http_request *request, struct random *ids, int status, struct str t
     http_respond(request, &answer);
 }
 
-static char *
-append(char *at, struct str text)
-{
-    memcpy(at, text.ptr, text.len);
-    return at + text.len;
-}
-
 void
 reply_stored(struct http_request *request, struct random *ids, const struct inbox_arrival *arrival)
 {
@@ -45,11 +37,11 @@ reply_stored(struct http_request *request, struct random *ids, const struct inbo
     char *at = text;
 
     item_id_format(arrival->inbox_pk, id);
-    at = append(at, STR("{\"status\":\""));
-    at = append(at, is_duplicate ? STR("duplicate") : STR("accepted"));
-    at = append(at, STR("\",\"id\":\""));
-    at = append(at, (struct str){id, ITEM_ID_BYTES - 1});
-    at = append(at, STR("\"}"));
+    at = str_put(at, STR("{\"status\":\""));
+    at = str_put(at, is_duplicate ? STR("duplicate") : STR("accepted"));
+    at = str_put(at, STR("\",\"id\":\""));
+    at = str_put(at, (struct str){id, ITEM_ID_BYTES - 1});
+    at = str_put(at, STR("\"}"));
     reply(request, ids, 200, CONTENT_JSON, NULL, (struct str){text, (size_t)(at - text)});
 }
 
